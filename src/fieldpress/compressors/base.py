@@ -1,0 +1,71 @@
+"""The compressor interface: tensors to bytes and back.
+
+A compressor never sees a model. By the time it is called everything is an array with a shape, so videos, images
+and radiance fields share all of them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldpress.coding.parts import PartReader, PartWriter
+
+Array = NDArray[np.float32]
+Shape = tuple[int, ...]
+
+
+class Compressor(ABC):
+    """Tensor to bytes and back. Concrete classes are frozen dataclasses and are stored in the file header.
+
+    Grids arrive channels first: a plane is (channels, rows, columns), a volume (channels, time, rows, columns);
+    decoder weights are (out, in), biases (out,). A tensor of a rank that a compressor has no structure for is
+    coded all the same, as the compressor's documentation says: a plan never fails half way.
+    """
+
+    id: ClassVar[str]
+    deterministic: ClassVar[bool] = True
+    """Whether :meth:`encode` gives the same bytes for the same array on every run (decoding always does)."""
+
+    @abstractmethod
+    def encode(self, array: Array) -> bytes:
+        """The array as bytes.
+
+        Args:
+            array: Finite float32 of any rank from 1 to 4, no axis empty.
+
+        Raises:
+            ConfigError: The array holds a value that is not finite.
+        """
+
+    @abstractmethod
+    def decode(self, data: bytes, shape: Shape) -> Array:
+        """What :meth:`encode` wrote: finite float32 of this shape. Pure: the same bytes give the same array.
+
+        Raises:
+            FormatError: The bytes are damaged or are not for this shape. Memory stays proportional to the shape.
+        """
+
+    def encode_all(self, arrays: Sequence[Array]) -> bytes:
+        """The arrays of one chunk as bytes: each by itself, unless the compressor knows how to code them together.
+
+        Args:
+            arrays: At least one.
+        """
+        writer = PartWriter()
+        for array in arrays[:-1]:
+            writer.string(self.encode(array))
+        writer.rest(self.encode(arrays[-1]))
+        return writer.finish()
+
+    def decode_all(self, data: bytes, shapes: Sequence[Shape]) -> list[Array]:
+        """What :meth:`encode_all` wrote.
+
+        Raises:
+            FormatError: As :meth:`decode`.
+        """
+        reader = PartReader(data, "a chunk of several tensors")
+        pieces = [reader.string() for _ in shapes[:-1]]
+        return [self.decode(piece, shape) for piece, shape in zip([*pieces, reader.rest()], shapes, strict=True)]

@@ -1,0 +1,197 @@
+"""Guides: what a compressor will do to tensors, brought into training.
+
+One law holds for every guide: after :meth:`Guide.settle` the tensors hold exactly what the bytes it returned decode to.
+Before that, a guide shows the decoder network numbers like those it will be decoded with:
+
+* *none*: nothing. The compressor meets the tensors only at the end.
+* *project*: every so often the tensors are overwritten by their round trip, and training goes on from there.
+  This is the published way; what the compressor drops is gone, and has to be learned again.
+* *round trip*: the tensors the decoder sees are the decoded ones, but the compressor is handed
+  ``seen - error``, where ``error`` is what the last round trip added. Gradients found on the seen values so reach the
+  written ones unchanged (a straight-through estimate), and nothing a step learned is lost to rounding.
+* *proximal*: the decoder sees the free tensors, and a loss term pulls them towards their last round trip.
+
+The first three cost nothing between round trips: they work in place on the parameters, so there is no
+second copy of the tensors to add up at every step.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fieldpress.compressors.base import Compressor
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How a compressor takes part in training. Times are shares of the training budget, in [0, 1]."""
+
+    kind: Literal["none", "project", "round-trip", "proximal"] = "round-trip"
+    """none, project, round-trip or proximal."""
+    every: float = 0.05
+    """Share of the budget between two round trips."""
+    start: float = 0.0
+    """Share of the budget before the first round trip."""
+    settle: float = 0.8
+    """Share after which the grids stay as they decode and the decoder alone learns (not with kind none)."""
+    weight: float = 1.0
+    """Proximal only: weight of the mean squared distance to the last round trip, against the distortion."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.every <= 1 and 0 <= self.start <= 1 and 0 < self.settle <= 1):
+            raise ValueError("guidance times are shares of the budget: every and settle in (0, 1], start in [0, 1]")
+        if self.weight < 0:
+            raise ValueError(f"the weight of a proximal term is not negative, got {self.weight}")
+
+
+class Guide(nn.Module):
+    """Stands beside the tensors of one chunk during training. The generic guides use ``encode`` and ``decode`` alone.
+
+    Args:
+        compressor: What will write the tensors.
+        guidance: When and how it takes part.
+    """
+
+    def __init__(self, compressor: Compressor, guidance: Guidance) -> None:
+        super().__init__()
+        self.compressor = compressor
+        self.guidance = guidance
+        self.due = guidance.start
+        self.bits = 0.0
+        """Size of the tensors when last written; 0 before."""
+
+    def advance(self, tensors: Sequence[nn.Parameter], share: float) -> None:
+        """Does the round trip that is due at ``share`` of the budget; it may overwrite the tensors in place."""
+        self.due = share + self.guidance.every
+        self.meet(tensors)
+
+    def is_due(self, share: float) -> bool:
+        """Whether :meth:`advance` should be called before the training step at ``share`` of the budget."""
+        return share >= self.due
+
+    @abstractmethod
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        """One round trip and what follows from it."""
+
+    def penalty(self, tensors: Sequence[nn.Parameter]) -> Tensor | None:
+        """A term of the loss."""
+        del tensors
+        return None
+
+    def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
+        """The values the compressor is handed."""
+        return [tensor.detach() for tensor in tensors]
+
+    @torch.no_grad()
+    def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
+        """The bytes for the file; afterwards the tensors hold what these decode to."""
+        data, decoded = self._round_trip(self.written(tensors))
+        for tensor, value in zip(tensors, decoded, strict=True):
+            tensor.copy_(value)
+        return data
+
+    def _round_trip(self, values: Sequence[Tensor]) -> tuple[bytes, list[Tensor]]:
+        arrays = [np.ascontiguousarray(value.cpu().numpy(), dtype=np.float32) for value in values]
+        data = self.compressor.encode_all(arrays)
+        self.bits = 8.0 * len(data)
+        decoded = self.compressor.decode_all(data, [array.shape for array in arrays])
+        return data, [torch.from_numpy(array).to(value.device) for array, value in zip(decoded, values, strict=True)]
+
+    def get_extra_state(self) -> dict[str, float]:
+        """The clock, for checkpoints."""
+        return {"due": self.due, "bits": self.bits}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        """The clock, from a checkpoint."""
+        self.due, self.bits = state["due"], state["bits"]
+
+
+class Unguided(Guide):
+    """The compressor meets the tensors only when they are written."""
+
+    def is_due(self, share: float) -> bool:
+        return False
+
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        raise AssertionError("an unguided tensor has no round trip in training")
+
+
+class Project(Guide):
+    """The tensors become their round trip."""
+
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        self.settle(tensors)
+
+
+class RoundTrip(Guide):
+    """The tensors become their round trip, and the compressor goes on from what it was handed, not from that."""
+
+    def __init__(self, compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
+        super().__init__(compressor, guidance)
+        self.errors = _buffers(self, "error", tensors)
+
+    def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
+        return [tensor.detach() - error for tensor, error in zip(tensors, self.errors(), strict=True)]
+
+    @torch.no_grad()
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        written = self.written(tensors)
+        _, decoded = self._round_trip(written)
+        for tensor, error, source, value in zip(tensors, self.errors(), written, decoded, strict=True):
+            error.copy_(value - source)
+            tensor.copy_(value)
+
+
+class Proximal(Guide):
+    """The tensors stay free; a loss term pulls them towards their last round trip."""
+
+    def __init__(self, compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
+        super().__init__(compressor, guidance)
+        self.anchors = _buffers(self, "anchor", tensors)
+        self.anchored = False
+
+    @torch.no_grad()
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        _, decoded = self._round_trip(self.written(tensors))
+        for anchor, value in zip(self.anchors(), decoded, strict=True):
+            anchor.copy_(value)
+        self.anchored = True
+
+    def penalty(self, tensors: Sequence[nn.Parameter]) -> Tensor | None:
+        if not self.anchored:
+            return None
+        distances = [((t - a) ** 2).sum() for t, a in zip(tensors, self.anchors(), strict=True)]
+        return self.guidance.weight * torch.stack(distances).sum() / sum(tensor.numel() for tensor in tensors)
+
+    def get_extra_state(self) -> dict[str, float]:
+        return {**super().get_extra_state(), "anchored": float(self.anchored)}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        super().set_extra_state(state)
+        self.anchored = bool(state["anchored"])
+
+
+def _buffers(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
+    """Zeros like the tensors, kept in the module's state; returns a function that lists them."""
+    names = [f"{noun}_{i}" for i in range(len(tensors))]
+    for name, tensor in zip(names, tensors, strict=True):
+        module.register_buffer(name, torch.zeros_like(tensor, requires_grad=False))
+    return lambda: [module.get_buffer(name) for name in names]
+
+
+def build_guide(compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> Guide:
+    """The guide of the asked kind for these tensors."""
+    match guidance.kind:
+        case "none":
+            return Unguided(compressor, guidance)
+        case "project":
+            return Project(compressor, guidance)
+        case "round-trip":
+            return RoundTrip(compressor, guidance, tensors)
+        case "proximal":
+            return Proximal(compressor, guidance, tensors)

@@ -1,0 +1,334 @@
+"""The file: named tensors, encoded in chunks, behind a header. Knows names, shapes and bytes, and nothing of fields.
+
+::
+
+    magic 8 | version 1 | header length 4 | header | check 4 | chunk 0 | check 4 | chunk 1 | check 4 | ...
+
+A chunk holds the tensors that one compressor wrote together. The header says how long every chunk is, so the file ends
+where the last check ends. A *check* is the CRC-32 of every byte before it that is not itself a check: one running sum,
+written down after the header and after each chunk. So each chunk is checked by itself, from the check in front of it to
+the one behind, and the last check vouches for the whole file, chunks exchanged between files included. Chunks are
+ordered by level, coarse first: what a cut file still holds is a coarser model. A file has one or more *segments*, each
+a field of its own with its own chunks.
+
+Bytes are hostile: every number is compared with its limit, and every length with the bytes there are, before use.
+"""
+
+import itertools
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fieldpress import header as headers
+from fieldpress.config import MAX_INTEGER, Plain, shown
+from fieldpress.errors import ConfigError, FormatError
+
+MAGIC = b"\x89FPR\r\n\x1a\n"
+"""Like PNG's: no text file starts so, and a transfer that drops bit 7 or rewrites line ends damages it."""
+
+VERSION = 1
+
+MAX_TENSORS = 2**14
+"""Tensors of all chunks and segments. No chunk and no segment is empty, so there are no more of those either."""
+
+MAX_LEVEL = 255
+MAX_NAME_LENGTH = 128
+MAX_RANK = 4
+MAX_ELEMENTS = 2**29
+"""Numbers in the tensors of one segment: 2 GiB as float32."""
+
+ELEMENTS_PER_FILE, ELEMENTS_PER_BYTE = 2**24, 2**14
+"""A file of n bytes holds at most ELEMENTS_PER_FILE + n × ELEMENTS_PER_BYTE numbers: a tiny one claims no gigabytes."""
+
+_FRONT = struct.Struct("<8sBI")
+_CHECK = struct.Struct("<I")
+_TENSOR_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+_CHUNK_NAME = re.compile(r"[!-~]+")
+_OWN_KEYS = ("compressors", "segments")
+
+
+Tensors = tuple[tuple[str, tuple[int, ...]], ...]
+"""The name and the shape of each tensor."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One or more tensors, encoded together.
+
+    Attributes:
+        name: For people to read, such as the rule of the plan that these tensors fall under: 1 to 128 visible ASCII
+            characters, no spaces, unique in its segment.
+        tensors: (name, shape) of each, in the order in which the compressor was given them. Their names are part of
+            the format: dotted words of ``a-z 0-9 _``, unique in their segment. A shape has 1 to 4 axes, none empty.
+        compressor: What encoded them, as plain data with an id; equal ones are written once.
+        data: The bytes that the compressor made; may be empty.
+        level: 0 for what every decode needs, then finer and finer, up to ``MAX_LEVEL``.
+        segment: Which field it belongs to, counted from 0 without gaps.
+    """
+
+    name: str
+    tensors: Tensors
+    compressor: Plain
+    data: bytes
+    level: int = 0
+    segment: int = 0
+
+
+class Contents(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        header: The free part: signal, field and whatever else the caller of :func:`write` gave.
+        chunks: In the order of the file: by level, then by segment, then as they were given to :func:`write`.
+        levels: Every chunk whose level is below this number is there.
+        complete: Whether all chunks are there; always so unless a partial read was asked for.
+    """
+
+    header: dict[str, Plain]
+    chunks: tuple[Chunk, ...]
+    levels: int
+    complete: bool
+
+
+class Size(NamedTuple):
+    """How many bytes of a file go to what; a chunk counts with its check."""
+
+    part: str
+    bytes: int
+
+
+class _Entry(NamedTuple):
+    """A line of the chunk table."""
+
+    segment: int
+    name: str
+    tensors: Tensors
+    compressor: int
+    level: int
+    length: int
+
+    @property
+    def elements(self) -> int:
+        return sum(math.prod(shape) for _, shape in self.tensors)
+
+
+class _Front(NamedTuple):
+    """Everything before the first chunk, and where and with which check it ends."""
+
+    header: dict[str, Plain]
+    compressors: list[Plain]
+    entries: list[_Entry]
+    end: int
+    check: int
+
+    @property
+    def file_length(self) -> int:
+        return self.end + sum(entry.length + _CHECK.size for entry in self.entries)
+
+
+def write(header: dict[str, Plain], chunks: Iterable[Chunk]) -> bytes:
+    """A whole file.
+
+    Args:
+        header: Plain data under any keys but ``"compressors"`` and ``"segments"``, which are written here.
+        chunks: In any order; they are sorted by level, then by segment, and else stay in order.
+
+    Raises:
+        ConfigError: A limit of the format is exceeded or a name is not allowed; :func:`read` would refuse the file.
+
+    Example:
+        >>> chunk = Chunk("decoder", (("decoder.weight", (3, 8)), ("decoder.bias", (3,))), {"id": "raw"}, b"...")
+        >>> read(write({"signal": {"id": "image"}}, [chunk])).chunks == (chunk,)
+        True
+    """
+    ordered = sorted(chunks, key=lambda chunk: (chunk.level, chunk.segment))
+    for key in _OWN_KEYS:
+        if key in header:
+            raise ConfigError(f"the header key {key!r} belongs to the container; take another name")
+    indices: dict[str, int] = {}  # by text, since Python takes 1, 1.0 and True for the same key
+    compressors: list[Plain] = []
+    segments: dict[int, list[Plain]] = {}
+    for chunk in ordered:
+        index = indices.setdefault(repr(chunk.compressor), len(indices))
+        if index == len(compressors):
+            compressors.append(chunk.compressor)
+        tensors = [[name, list(shape)] for name, shape in chunk.tensors]
+        line = [chunk.name, tensors, index, chunk.level, len(chunk.data)]
+        segments.setdefault(chunk.segment, []).append(line)
+    if sorted(segments) != list(range(len(segments))):
+        raise ConfigError(f"segments must count from 0 without gaps; found {shown(sorted(segments))}")
+    table = {"compressors": compressors, "segments": [segments[i] for i in range(len(segments))]}
+    packed = headers.pack({**header, **table})
+    front = _FRONT.pack(MAGIC, VERSION, len(packed)) + packed
+    check = zlib.crc32(front)
+    pieces = [front, _CHECK.pack(check)]
+    for chunk in ordered:
+        check = zlib.crc32(chunk.data, check)
+        pieces += [chunk.data, _CHECK.pack(check)]
+    file = b"".join(pieces)
+    try:
+        read(file)
+    except FormatError as error:
+        raise ConfigError(f"this cannot be written: {error}") from None
+    return file
+
+
+def read(data: bytes | memoryview, *, partial: bool = False) -> Contents:
+    """What is in a file.
+
+    Args:
+        data: The bytes of the file.
+        partial: Accept a file that is cut short anywhere behind its header, and return the chunks that are whole.
+            Damage is never accepted.
+
+    Raises:
+        FormatError: The bytes are not a whole and undamaged file of a known version, within the limits.
+    """
+    view = memoryview(data)
+    front = _read_front(view)
+    if len(view) > front.file_length:
+        raise FormatError(f"the file has {len(view) - front.file_length} bytes after its end")
+    complete = len(view) == front.file_length
+    if not complete and not partial:
+        raise FormatError(
+            f"the file is cut short: it has {len(view)} of {front.file_length} bytes; "
+            "a partial decode shows the levels that are there"
+        )
+    chunks: list[Chunk] = []
+    start, check, elements = front.end, front.check, 0
+    for entry in front.entries:
+        end = start + entry.length
+        if end + _CHECK.size > len(view):
+            break
+        elements += entry.elements
+        if elements > ELEMENTS_PER_FILE + ELEMENTS_PER_BYTE * len(view):
+            raise FormatError(f"the file claims more numbers than {len(view)} bytes may hold, at {entry.name}")
+        check = _checked(view, start, end, check, entry.name)
+        compressor = front.compressors[entry.compressor]
+        content = bytes(view[start:end])
+        chunks.append(Chunk(entry.name, entry.tensors, compressor, content, entry.level, entry.segment))
+        start = end + _CHECK.size
+    levels = front.entries[-1].level + 1 if complete else front.entries[len(chunks)].level
+    return Contents(front.header, tuple(chunks), levels, complete)
+
+
+def sizes(data: bytes | memoryview) -> tuple[Size, ...]:
+    """Where the bytes of a whole file go; adds up to its length.
+
+    Raises:
+        FormatError: As :func:`read`.
+    """
+    front = _read_front(memoryview(data))
+    read(data)
+    signature = len(MAGIC) + 1
+    several = any(entry.segment for entry in front.entries)
+    parts = [Size("magic and version", signature), Size("header, its length and check", front.end - signature)]
+    for entry in front.entries:
+        name = f"segment {entry.segment}: {entry.name}" if several else entry.name
+        parts.append(Size(name, entry.length + _CHECK.size))
+    return tuple(parts)
+
+
+def _read_front(view: memoryview) -> _Front:
+    if len(view) < len(MAGIC) or bytes(view[: len(MAGIC)]) != MAGIC:
+        raise FormatError(f"this is not a fieldpress file: it starts with {shown(bytes(view[:8]))}, not {MAGIC!r}")
+    if len(view) < _FRONT.size:
+        raise FormatError("the file is cut short within its first bytes")
+    _, version, length = _FRONT.unpack_from(view)
+    if version != VERSION:
+        raise FormatError(f"this is a file of version {version}; known is version {VERSION}: update fieldpress")
+    end = _FRONT.size + length
+    if end + _CHECK.size > len(view):
+        raise FormatError(f"the file is cut short within its header: {len(view)} of {end + _CHECK.size} bytes")
+    check = _checked(view, 0, end, 0, "the header")
+    header = headers.unpack(view[_FRONT.size : end])
+    if not isinstance(header, dict):
+        raise FormatError(f"the header is {shown(header)}; expected a table")
+    for key in _OWN_KEYS:
+        if not isinstance(header.get(key), list):
+            raise FormatError(f"header.{key} is {shown(header.get(key))}; expected a list")
+    compressors = header.pop("compressors")
+    entries = _read_table(header.pop("segments"), len(compressors))
+    return _Front(header, compressors, entries, end + _CHECK.size, check)
+
+
+def _checked(view: memoryview, start: int, end: int, check: int, what: str) -> int:
+    """The running check after these bytes, which must be the one that stands behind them."""
+    check = zlib.crc32(view[start:end], check)
+    if _CHECK.unpack_from(view, end) != (check,):
+        raise FormatError(f"{what} is damaged: its bytes do not have the CRC-32 that stands behind them")
+    return check
+
+
+def _read_table(segments: list[Plain], compressor_count: int) -> list[_Entry]:
+    """All entries, in the order of their chunks in the file."""
+    entries: list[_Entry] = []
+    tensors_left = MAX_TENSORS
+    for number, segment in enumerate(segments):
+        if not isinstance(segment, list) or not segment:
+            raise FormatError(f"segment {number} is {shown(segment)}; expected a list of chunks")
+        found: list[_Entry] = []
+        for line in segment:
+            found.append(_read_entry(line, number, compressor_count))
+            tensors_left -= len(found[-1].tensors)
+            if tensors_left < 0:
+                raise FormatError(f"the file has more than {MAX_TENSORS} tensors")
+        _check_segment(found, number)
+        entries += found
+    if not entries:
+        raise FormatError("the file has no chunks")
+    return sorted(entries, key=lambda entry: (entry.level, entry.segment))
+
+
+def _check_segment(entries: list[_Entry], number: int) -> None:
+    names = [name for entry in entries for name, _ in entry.tensors]
+    if len(set(names)) < len(names):
+        raise FormatError(f"segment {number} has two tensors of the same name")
+    if len({entry.name for entry in entries}) < len(entries):
+        raise FormatError(f"segment {number} has two chunks of the same name")
+    if any(later.level < earlier.level for earlier, later in itertools.pairwise(entries)):
+        raise FormatError(f"segment {number} has a coarse level after a finer one")
+    if sum(entry.elements for entry in entries) > MAX_ELEMENTS:
+        raise FormatError(f"segment {number} has more than {MAX_ELEMENTS} numbers")
+
+
+def _read_entry(line: Plain, segment: int, compressor_count: int) -> _Entry:
+    if not isinstance(line, list) or len(line) != 5:
+        raise FormatError(f"a chunk is {shown(line)}; expected [name, tensors, compressor, level, length]")
+    name, tensors, compressor, level, length = line
+    if not _is_name(name, _CHUNK_NAME):
+        raise FormatError(f"a chunk has the name {shown(name)}; expected up to {MAX_NAME_LENGTH} of ASCII's ! to ~")
+    if not isinstance(tensors, list) or not tensors:
+        raise FormatError(f"{name}: the tensors are {shown(tensors)}; expected a list of at least one")
+    if len(tensors) > MAX_TENSORS:
+        raise FormatError(f"{name} has more than {MAX_TENSORS} tensors")
+    _check_range(f"{name}: the compressor", compressor, 0, compressor_count - 1)
+    _check_range(f"{name}: the level", level, 0, MAX_LEVEL)
+    _check_range(f"{name}: the length", length, 0, MAX_INTEGER)
+    return _Entry(segment, name, tuple(_read_tensor(item, name) for item in tensors), compressor, level, length)
+
+
+def _read_tensor(item: Plain, chunk: str) -> tuple[str, tuple[int, ...]]:
+    if not isinstance(item, list) or len(item) != 2:
+        raise FormatError(f"{chunk}: a tensor is {shown(item)}; expected [name, shape]")
+    name, shape = item
+    if not _is_name(name, _TENSOR_NAME):
+        raise FormatError(f"{chunk}: a tensor has the name {shown(name)}; expected dotted words of a-z, 0-9 and _")
+    if not isinstance(shape, list) or not 1 <= len(shape) <= MAX_RANK:
+        raise FormatError(f"{name}: the shape is {shown(shape)}; expected 1 to {MAX_RANK} axes")
+    for axis in shape:
+        _check_range(f"{name}: an axis", axis, 1, MAX_ELEMENTS)
+    return name, tuple(shape)
+
+
+def _is_name(name: Plain, pattern: re.Pattern[str]) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and pattern.fullmatch(name) is not None
+
+
+def _check_range(what: str, number: Plain, low: int, high: int) -> None:
+    if type(number) is not int or not low <= number <= high:
+        raise FormatError(f"{what} is {shown(number)}; expected a whole number from {low} to {high}")

@@ -1,0 +1,10 @@
+"""Encodings: coordinates to features, from learned grids. One file and one registry line each."""
+
+from fieldpress.config import Registry
+from fieldpress.encodings.planes import Planes
+from fieldpress.encodings.volume import Volume
+from fieldpress.field import EncodingConfig
+
+ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume)
+
+__all__ = ["ENCODINGS", "Planes", "Volume"]

@@ -1,0 +1,100 @@
+"""Where a coordinate falls between the cells of a grid axis.
+
+Cell ``i`` of ``size`` has its centre at ``(i + 0.5) / size``; outside the outermost centres the edge value holds.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_SNAP = 2.0**-10
+"""A place closer than this to a cell's centre, in cells, is that centre. It absorbs the rounding of coordinates,
+so a lattice that coincides with the grid reads it without interpolating, and points give the same numbers."""
+
+
+class Taps(NamedTuple):
+    """Two neighbouring cells along one axis and the share of the second."""
+
+    lower: Int[Tensor, "*n"]
+    upper: Int[Tensor, "*n"]
+    share: Float[Tensor, "*n"] | None
+    """In [0, 1); None when every place is the centre of its lower cell."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether one cell alone gives the value."""
+        return self.share is None
+
+
+def taps(coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, nearest: bool = False) -> Taps:
+    """The cells around each coordinate, moved by ``offset`` whole cells; edges clamp.
+
+    Args:
+        coordinates: In [0, 1].
+        size: Cells along the axis.
+        offset: Reads the neighbour so many cells away.
+        nearest: Takes the cell that contains the coordinate, without interpolation.
+
+    Example:
+        >>> taps(torch.tensor([0.5]), 2)
+        Taps(lower=tensor([0]), upper=tensor([1]), share=tensor([0.5000]))
+    """
+    if nearest:
+        # The nudge keeps a coordinate that rounding put just under a cell's border on its own side.
+        cell = (coordinates * size + _SNAP).floor().long().add_(offset).clamp_(0, size - 1)
+        return Taps(cell, cell, None)
+    position = coordinates * size - 0.5
+    centre = position.round()
+    position = torch.where((position - centre).abs() < _SNAP, centre, position).add(offset).clamp(0, size - 1)
+    lower = position.detach().floor()
+    share = position - lower
+    index = lower.long()
+    if not bool((share.detach() > 0).any()):
+        return Taps(index, index, None)
+    return Taps(index, (index + 1).clamp_(max=size - 1), share)
+
+
+def resample(values: Tensor, axis: int, along: Taps) -> Tensor:
+    """``values`` read at the taps along one axis, which takes the length of the taps."""
+    low = _select(values, axis, along.lower)
+    if along.share is None:
+        return low
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    return torch.lerp(low, _select(values, axis, along.upper), along.share.reshape(shape))
+
+
+def _select(values: Tensor, axis: int, index: Int[Tensor, "n"]) -> Tensor:
+    """``values.index_select``, as a view where the cells are a run: cheaper forwards and backwards."""
+    first, count = int(index[0]), len(index)
+    if int(index[-1]) - first == count - 1 and bool((index.diff() == 1).all()):
+        return values.narrow(axis, first, count)
+    return values.index_select(axis, index)
+
+
+def steps_per_cell(coordinates: Float[Tensor, "n"], size: int) -> int | None:
+    """How many steps of an even run of coordinates make one cell of the axis, if that is a whole number.
+
+    Example:
+        >>> steps_per_cell(torch.tensor([0.125, 0.375, 0.625]), 2)
+        2
+    """
+    if len(coordinates) < 2:
+        return None
+    steps = coordinates.diff() * size
+    count = round(1 / max(float(steps.mean()), _SNAP))
+    if count < 1 or bool((steps * count - 1).abs().max() > _SNAP):
+        return None
+    return count
+
+
+def extend(coordinates: Float[Tensor, "n"], count: int) -> Float[Tensor, "m"]:
+    """An even run of at least two coordinates, continued by ``count`` steps at both ends."""
+    if not count:
+        return coordinates
+    last = len(coordinates) - 1
+    steps = torch.arange(-count, last + count + 1, device=coordinates.device, dtype=torch.float64)
+    first, step = coordinates[0].double(), (coordinates[-1] - coordinates[0]).double() / last
+    return (first + step * steps).to(coordinates.dtype)

@@ -1,0 +1,225 @@
+"""A field: coordinates in [0, 1] to channels, as a decoder network over learned feature grids.
+
+Coordinates are (t, y, x): cell ``i`` of ``n`` has its centre at ``(i + 0.5) / n`` on every axis, in pictures and in
+grids alike, so nothing is ever shifted by half a cell.
+
+A field answers two kinds of query with the same numbers:
+
+* :class:`Points`, any list of coordinates;
+* :class:`Lattice`, one coordinate vector per axis. Pictures are lattices, and on a lattice most of the work is
+  separable: a plane over (y, x) is read once for all times, interpolation along an axis is done once per axis,
+  and a linear layer over a plane's features is applied before they are broadcast to all pixels.
+
+Features run along the first axis, so that a layer is one matrix product over all pixels at once::
+
+    Points(n)            features (channels, n)             -> (n, 3)
+    Lattice(t, y, x)     features (channels, t|1, y|1, x|1) -> (t, y, x, 3)
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list of places: ``coordinates`` is (n, 3), each row (t, y, x) in [0, 1]."""
+
+    coordinates: Float[Tensor, "n 3"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(n,)``."""
+        return (len(self.coordinates),)
+
+    def axis(self, index: int) -> Float[Tensor, "n"]:
+        """Coordinate ``index`` (0 is t, 1 is y, 2 is x) of every point."""
+        return self.coordinates[:, index]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """All combinations of three coordinate vectors: pictures ``t``, rows ``y``, columns ``x``, each in [0, 1]."""
+
+    t: Float[Tensor, "t"]
+    y: Float[Tensor, "y"]
+    x: Float[Tensor, "x"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(len(t), len(y), len(x))``."""
+        return (len(self.t), len(self.y), len(self.x))
+
+    def axis(self, index: int) -> Tensor:
+        """Coordinate ``index``, shaped to broadcast against :attr:`shape`."""
+        shape = [1, 1, 1]
+        shape[index] = -1
+        return (self.t, self.y, self.x)[index].reshape(shape)
+
+    def points(self) -> Points:
+        """The same places as a list, the last axis fastest."""
+        return Points(torch.cartesian_prod(self.t, self.y, self.x))
+
+
+Query = Points | Lattice
+
+
+class Encoding(nn.Module, ABC):
+    """Coordinates to features, from learned grids. Grids are channels first, over (t, y, x) or a pair of these."""
+
+    channels: int
+
+    @abstractmethod
+    def forward(self, query: Query) -> Tensor:
+        """Features, ``(channels, *query.shape)``."""
+
+    def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
+        """``weight`` applied to the features, as ``(out, ...)`` that broadcasts against ``query.shape``.
+
+        Encodings that separate over the axes of a lattice override this to do the product before broadcasting.
+        """
+        return apply_linear(weight, self(query))
+
+
+def apply_linear(weight: Float[Tensor, "out channels"], features: Tensor) -> Tensor:
+    """One linear layer without bias along the first axis of ``features``, as a single matrix product."""
+    return (weight @ features.flatten(1)).reshape(len(weight), *features.shape[1:])
+
+
+class Latent:
+    """The features at a query, not computed until a decoder says which linear map of them it needs."""
+
+    def __init__(self, encodings: Mapping[str, Encoding], query: Query) -> None:
+        self._encodings = encodings
+        self.query = query
+
+    def linear(self, weight: Float[Tensor, "out channels"], bias: Float[Tensor, "out"]) -> Tensor:
+        """``weight @ features + bias`` at every place of the query: (out, *query.shape)."""
+        parts = weight.split([encoding.channels for encoding in self._encodings.values()], dim=1)
+        total = bias.reshape(-1, *[1] * len(self.query.shape))
+        # Small terms first: they broadcast against each other before they meet a full-size one.
+        terms = [e.linear(self.query, w) for e, w in zip(self._encodings.values(), parts, strict=True)]
+        for term in sorted(terms, key=torch.Tensor.numel):
+            total = total + term
+        return total.expand(len(weight), *self.query.shape)
+
+
+class Decoder(nn.Module, ABC):
+    """Features to channels."""
+
+    @abstractmethod
+    def forward(self, latent: Latent) -> Tensor:
+        """Channels at every place of the query, ``(out, *query.shape)``; pictures have RGB in [0, 1]."""
+
+
+class EncodingConfig(ABC):
+    """The sizes of an encoding; stored in the file header. Concrete classes are frozen dataclasses."""
+
+    id: ClassVar[str]
+
+    @abstractmethod
+    def build(self) -> Encoding:
+        """The module with freshly initialised grids."""
+
+    @abstractmethod
+    def features(self) -> int:
+        """Channels that the encoding gives."""
+
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every grid by name, without allocating any."""
+
+
+class DecoderConfig(ABC):
+    """The sizes of a decoder; stored in the file header. Concrete classes are frozen dataclasses."""
+
+    id: ClassVar[str]
+
+    @abstractmethod
+    def build(self, features: int) -> Decoder:
+        """The network with fresh weights, for this many feature channels."""
+
+    @abstractmethod
+    def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
+        """Every weight by name, without allocating any."""
+
+
+class Field(nn.Module):
+    """``decoder(encodings(coordinates))``: channels at any place.
+
+    Tensors are named ``<encoding>.<grid>`` and ``decoder.<layer>``; the names are part of the file format.
+
+    Args:
+        encodings: Encodings by name; their features are concatenated in this order.
+        decoder: The network over the concatenated features.
+    """
+
+    def __init__(self, encodings: Mapping[str, Encoding], decoder: Decoder) -> None:
+        super().__init__()
+        for name, encoding in encodings.items():
+            self.add_module(name, encoding)
+        self._names = tuple(encodings)
+        self.decoder = decoder
+
+    @property
+    def encodings(self) -> dict[str, Encoding]:
+        """The encodings by name, in feature order."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def forward(self, query: Query) -> Tensor:
+        """Channels at every place of the query: ``(*query.shape, out)``."""
+        return self.planar(query).movedim(0, -1)
+
+    def planar(self, query: Query) -> Tensor:
+        """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""
+        return self.decoder(Latent(self.encodings, query))
+
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """Everything that is learned, by name, in file order."""
+        return dict(self.named_parameters())
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """What a file stores of a field: enough to build it and to load its tensors."""
+
+    encodings: dict[str, EncodingConfig]
+    decoder: DecoderConfig
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every tensor by name, in file order, without allocating any."""
+        features = sum(config.features() for config in self.encodings.values())
+        grids = {f"{name}.{grid}": s for name, config in self.encodings.items() for grid, s in config.shapes().items()}
+        return grids | {f"decoder.{name}": shape for name, shape in self.decoder.shapes(features).items()}
+
+    def build(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> Field:
+        """The field, with fresh tensors or with these, which it takes over without a copy."""
+        with torch.device("cpu" if tensors is None else "meta"):
+            encodings = {name: config.build() for name, config in self.encodings.items()}
+            field = Field(encodings, self.decoder.build(sum(config.features() for config in self.encodings.values())))
+        if tensors is not None:
+            loaded = {name: torch.from_numpy(array) for name, array in tensors.items()}
+            field.load_state_dict(loaded, strict=True, assign=True)
+        return field
+
+
+__all__ = [
+    "Decoder",
+    "DecoderConfig",
+    "Encoding",
+    "EncodingConfig",
+    "Field",
+    "FieldConfig",
+    "Latent",
+    "Lattice",
+    "Points",
+    "Query",
+    "apply_linear",
+]

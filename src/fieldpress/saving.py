@@ -1,0 +1,34 @@
+"""Files that are there whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from fieldpress.errors import SourceError
+
+
+def save(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """Writes a file in one step: whoever looks sees what was there before or all of the new bytes.
+
+    The bytes go to a temporary file in the same directory, which takes the name once it is safely on disk.
+    On any error, a full disk included, it is removed and the file that was there stays. A link is followed.
+
+    Raises:
+        SourceError: The file cannot be written, or the name is that of a directory or a device.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise SourceError(f"cannot write {path}: it is not a regular file")
+        temporary = target.with_name(f".fieldpress-{secrets.token_hex(8)}")
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"cannot write {path}: {reason}; nothing was changed") from error

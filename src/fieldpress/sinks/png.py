@@ -1,0 +1,31 @@
+"""Pictures as PNG."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+_DIGITS = 4  # at least: 0000.png sorts like a number up to 10,000 pictures
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A PNG file that holds exactly this picture: (rows, columns, 3)."""
+    encoder = av.CodecContext.create("png", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.height, encoder.width, _ = picture.shape
+    encoder.pix_fmt = "rgb24"
+    encoder.time_base = Fraction(1)
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+def write_png_files(folder: Path, pictures: Iterable[NDArray[np.uint8]], count: int) -> None:
+    """Write ``0000.png``, ``0001.png``, ... into an existing folder, with digits enough for ``count`` pictures."""
+    digits = max(_DIGITS, len(str(count - 1)))
+    for index, picture in enumerate(pictures):
+        (folder / f"{index:0{digits}}.png").write_bytes(png(picture))

@@ -1,0 +1,80 @@
+"""A folder of pictures, in the order a person would put them."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from fieldpress.errors import SourceError
+from fieldpress.signals.base import MAX_FRAMES
+from fieldpress.sources.clip import Clip, read_clip
+from fieldpress.sources.memory import check_memory
+from fieldpress.sources.stack import PictureStack
+from fieldpress.sources.timing import DEFAULT_RATE, constant
+
+PICTURE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"),
+    *(".tga", ".ppm", ".pgm", ".pnm", ".pam", ".jp2", ".qoi"),
+)
+"""Which files of a folder are pictures; all others are passed over, as hidden files are."""
+
+
+def read_folder(path: Path, *, force: bool, memory_factor: float, rate: Fraction = DEFAULT_RATE) -> Clip:
+    """All pictures in a folder, as frames of a clip.
+
+    Args:
+        path: An existing folder. Folders inside it are not entered.
+        force: Leave out the pictures that are damaged.
+        memory_factor: Passed to :func:`~fieldpress.sources.memory.check_memory`.
+        rate: Pictures a second.
+
+    Raises:
+        SourceError: No picture in it, sizes differ, a picture is damaged (unless ``force``), or there are too many.
+    """
+    files = picture_files(path)
+    if not files:
+        raise SourceError(f"{path}: has no pictures; known are {' '.join(PICTURE_SUFFIXES)}")
+    if len(files) > MAX_FRAMES:
+        raise SourceError(f"{path}: has {len(files)} pictures; at most {MAX_FRAMES}: use fewer")
+    stack = PictureStack(str(path), len(files))
+    damaged: list[str] = []
+    for file in files:
+        try:
+            picture = read_clip(file, force=False, memory_factor=memory_factor).pictures
+        except SourceError as error:
+            damaged.append(str(error))
+            continue
+        if not stack:
+            _, height, width, _ = picture.rgb.shape
+            check_memory(str(path), len(files), height, width, memory_factor)
+        stack.add(picture.picture(0), file.name)
+    if damaged and (not force or not stack):
+        good = f"{path}: {len(stack)} of {len(files)} pictures are good"
+        raise SourceError(f"{good}; use them with --force (the first bad one: {damaged[0]})")
+    return Clip(stack, constant(rate), is_still=False)
+
+
+def picture_files(path: Path) -> list[Path]:
+    """The picture files of a folder in natural order.
+
+    Raises:
+        SourceError: The folder cannot be listed.
+
+    Example:
+        ``img2.png`` comes before ``img10.png``.
+    """
+    try:
+        files = [f for f in path.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES and f.name[0] != "." and f.is_file()]
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be listed: {error.strerror or error}") from error
+    return sorted(files, key=lambda file: natural(file.name))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key that takes runs of digits as numbers and ignores case; equal keys fall back on the exact name.
+
+    Example:
+        >>> sorted(["b1", "a10", "a2", "A3"], key=natural)
+        ['a2', 'A3', 'a10', 'b1']
+    """
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts] + [(-1, name)]

@@ -1,0 +1,58 @@
+"""How a field is fitted: the training settings of a recipe."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fieldpress.compressors.guides import Guidance
+from fieldpress.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of the training loop. Schedules run on the share of the budget used, in minutes or steps alike."""
+
+    guidance: Guidance
+    """How the compressors take part."""
+    start: Literal["source", "random"] = "source"
+    """Grids and linear path from an analysis of the source, or small random numbers."""
+    sampling: Literal["frames", "pixels"] = "frames"
+    """A step sees whole pictures (or large crops), or pixels drawn at random from the whole clip."""
+    batch_pixels: int = 131072
+    """Pixels of a step, at most."""
+    loss: Literal["l2", "l1-ssim"] = "l2"
+    """Mean squared error, or 0.7 L1 + 0.3 (1 - SSIM) (frames only)."""
+    decoder_rate: float = 3e-3
+    """Learning rate of the decoder at the start; falls to 1/1000 of it along a cosine."""
+    grid_rate: float = 3e-4
+    """Learning rate of the grids."""
+    grid_update: Literal["blockwise", "elementwise"] = "blockwise"
+    """One second moment per grid, which keeps the gradient's proportions, or Adam's one per number."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay, per unit of learning rate."""
+
+    def __post_init__(self) -> None:
+        if self.batch_pixels < 1:
+            raise ValueError(f"a step needs at least one pixel, got {self.batch_pixels}")
+        if self.loss == "l1-ssim" and self.sampling == "pixels":
+            raise ValueError("the l1-ssim loss compares pictures; use --training.sampling frames")
+        if min(self.decoder_rate, self.grid_rate, self.weight_decay) < 0:
+            raise ValueError("learning rates and weight decay are not negative")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: minutes of wall time, or a number of steps. Exactly one of them."""
+
+    minutes: float | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise ConfigError("give a budget in minutes or in steps, one of them")
+        if (self.minutes if self.minutes is not None else self.steps or 0) <= 0:
+            raise ConfigError("a training budget is above 0")
+
+    def share(self, step: int, seconds: float) -> float:
+        """The share used, in [0, 1]."""
+        used = step / self.steps if self.steps is not None else seconds / (60 * (self.minutes or 1))
+        return min(1.0, used)

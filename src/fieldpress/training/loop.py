@@ -1,0 +1,212 @@
+"""The training loop: a generator that callers log, draw, stop or save from in a plain ``for``.
+
+::
+
+    trainer = Trainer(field, rgb, plan, training, Budget(minutes=3), seed=0)
+    for progress in trainer:
+        print(progress.psnr, progress.bits)
+    trainer.payloads            # chunk name -> bytes; the field now holds what they decode to
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from fieldpress.compressors.base import Compressor
+from fieldpress.compressors.guides import Guide, build_guide
+from fieldpress.field import Field
+from fieldpress.metrics import ssim
+from fieldpress.training.config import Budget, Training
+from fieldpress.training.optimiser import LazyAdam
+from fieldpress.training.plan import assign
+from fieldpress.training.sampling import FrameSampler, PixelSampler
+from fieldpress.training.start import start_from_source
+
+DECODER = "decoder"
+_FINAL_RATE = 1e-3
+"""Learning rates end at this share of their start."""
+_MOST_CODING = 0.25
+"""With a budget in minutes, round trips take at most this share of the time: a slow codec is then met less often."""
+
+
+class Progress(NamedTuple):
+    """Where training stands after a step."""
+
+    step: int
+    share: float
+    """Of the budget, in [0, 1]."""
+    psnr: float
+    """Of the latest batches, in dB, before rounding to 8 bits."""
+    bits: float
+    """Of the whole file's tensors when last written; 0 before the first round trip."""
+    seconds: float
+    """Training time so far, earlier runs before a resume included."""
+
+
+class Trainer:
+    """Fits a field to a clip and writes its tensors.
+
+    Args:
+        field: Trained in place; on the same device as ``rgb``.
+        rgb: The clip.
+        plan: Compressors by name pattern.
+        training: Settings.
+        budget: When to stop.
+        seed: Of everything drawn at random.
+
+    Raises:
+        ConfigError: The plan does not cover the field, or the start does not suit it.
+    """
+
+    def __init__(
+        self,
+        field: Field,
+        rgb: UInt8[Tensor, "t h w 3"],
+        plan: Mapping[str, Compressor],
+        training: Training,
+        budget: Budget,
+        seed: int,
+    ) -> None:
+        self.field, self.training, self.budget = field, training, budget
+        tensors = field.tensors()
+        self.chunks = assign(plan, tensors)
+        self._tensors = {chunk: [tensors[name] for name in names] for chunk, names in self.chunks.items()}
+        self.guides: dict[str, Guide] = {
+            chunk: build_guide(plan[chunk], training.guidance, group) for chunk, group in self._tensors.items()
+        }
+        for guide in self.guides.values():
+            guide.to(rgb.device)
+        self.payloads: dict[str, bytes] = {}
+        self._generator = torch.Generator().manual_seed(seed)
+        sampler = FrameSampler if training.sampling == "frames" else PixelSampler
+        self._sampler = sampler(rgb, training.batch_pixels, self._generator)
+        self._optimiser = LazyAdam(self._parameter_groups())
+        self.step, self._seconds, self._error = 0, 0.0, 0.0
+        self._coding_seconds = 0.0
+        if training.start == "source":
+            start_from_source(field, rgb)
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        training = self.training
+        decoder = {
+            "params": list(self.field.decoder.parameters()),
+            "rate": training.decoder_rate,
+            "weight_decay": training.weight_decay,
+        }
+        blockwise = training.grid_update == "blockwise"
+        grids = {
+            "params": [p for encoding in self.field.encodings.values() for p in encoding.parameters()],
+            "rate": training.grid_rate,
+            "weight_decay": training.weight_decay,
+            "blockwise": blockwise,
+            "betas": (0.8, 0.95) if blockwise else (0.9, 0.99),
+        }
+        return [decoder, grids]
+
+    def __iter__(self) -> Iterator[Progress]:
+        started = time.monotonic() - self._seconds
+        while True:
+            self._seconds = time.monotonic() - started
+            share = self.budget.share(self.step, self._seconds)
+            if share >= 1.0:
+                break
+            self._write_due(share)
+            mean_squared_error = self._train_step(share)
+            self.step += 1
+            weight = max(0.02, 1 / self.step)
+            self._error += weight * (mean_squared_error - self._error)
+            self._seconds = time.monotonic() - started
+            yield Progress(self.step, share, -10 * math.log10(self._error + 1e-12), self.bits, self._seconds)
+        for chunk in self.guides:
+            self._settle(chunk)
+        yield Progress(self.step, 1.0, -10 * math.log10(self._error + 1e-12), self.bits, self._seconds)
+
+    @property
+    def bits(self) -> float:
+        """Of all chunks when last written."""
+        return sum(guide.bits for guide in self.guides.values())
+
+    def _write_due(self, share: float) -> None:
+        """Settles the grids when their time has come, else does the round trips that are due."""
+        guidance = self.training.guidance
+        if guidance.kind != "none" and share >= guidance.settle:
+            for chunk, names in self.chunks.items():
+                if not any(name.startswith(DECODER + ".") for name in names):
+                    self._settle(chunk)
+        for chunk, guide in self.guides.items():
+            if chunk in self.payloads or not guide.is_due(share):
+                continue
+            if self.budget.minutes is not None and self._coding_seconds > _MOST_CODING * self._seconds > 0:
+                continue
+            self._timed(lambda guide=guide, chunk=chunk: guide.advance(self._tensors[chunk], share))
+
+    def _settle(self, chunk: str) -> None:
+        if chunk in self.payloads:
+            return
+        self.payloads[chunk] = self._timed(lambda: self.guides[chunk].settle(self._tensors[chunk]))
+        for tensor in self._tensors[chunk]:
+            tensor.requires_grad_(False)
+            tensor.grad = None
+
+    def _timed(self, work: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        result = work()
+        self._coding_seconds += time.monotonic() - started
+        return result
+
+    def _train_step(self, share: float) -> float:
+        """One gradient step; returns the mean squared error of the batch."""
+        decay = _FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share))
+        for group in self._optimiser.param_groups:
+            group["lr"] = group["rate"] * decay
+        query, target = self._sampler.draw()
+        with torch.autocast("cuda", torch.bfloat16, enabled=target.is_cuda):
+            output = self.field.planar(query).float()
+        error = output - target
+        distortion = squared = error.square().mean()
+        if self.training.loss == "l1-ssim":
+            pictures = (output.movedim(0, 1), target.movedim(0, 1))
+            distortion = 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures))
+        for chunk, guide in self.guides.items():
+            penalty = None if chunk in self.payloads else guide.penalty(self._tensors[chunk])
+            if penalty is not None:
+                distortion = distortion + penalty
+        self._optimiser.zero_grad(set_to_none=True)
+        distortion.backward()
+        self._optimiser.step()
+        return squared.item()
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs, as tensors and plain values; for :meth:`load_state`."""
+        return {
+            "step": self.step,
+            "seconds": self._seconds,
+            "coding_seconds": self._coding_seconds,
+            "error": self._error,
+            "field": self.field.state_dict(),
+            "guides": {chunk: guide.state_dict() for chunk, guide in self.guides.items()},
+            "payloads": dict(self.payloads),
+            "optimiser": self._optimiser.state_dict(),
+            "generator": self._generator.get_state(),
+            "queue": self._sampler.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on exactly where :meth:`state` was taken."""
+        self.step, self._seconds = state["step"], state["seconds"]
+        self._coding_seconds, self._error = state["coding_seconds"], state["error"]
+        self.field.load_state_dict(state["field"])
+        for chunk, guide in self.guides.items():
+            guide.load_state_dict(state["guides"][chunk])
+        self.payloads = dict(state["payloads"])
+        for chunk in self.payloads:
+            for tensor in self._tensors[chunk]:
+                tensor.requires_grad_(False)
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._generator.set_state(state["generator"])
+        self._sampler.load_state(state["queue"])

@@ -1,0 +1,95 @@
+"""An analytic start: volume grids that already show the signal, and a linear decoder path that shows them.
+
+Colours are rotated to their principal axes (a Karhunen–Loève transform of this clip), which is orthonormal: an error
+in the grids is an equal error in RGB. The strongest component goes to the first channel of the volume, the next ones
+to the following channels, each averaged over the cells of its level. Where a level is coarser than the pictures, an error
+in one cell spreads over several pixels, so its channels are scaled up to be coded more finely.
+"""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from fieldpress.decoders.mlp import MlpDecoder
+from fieldpress.encodings.volume import VolumeEncoding
+from fieldpress.errors import ConfigError
+from fieldpress.field import Field
+
+PEAK = 0.49
+"""Largest magnitude in a started grid: inside the range [-0.5, 0.5] that a video compressor maps to its code values."""
+_LUMA_SCALE = 3**-0.5
+"""Grey from black to white then spans 1, like the luma of a video."""
+_COARSE_GAIN = 0.9
+"""Share of a coarse cell's side ratio that its channels are scaled up by; measured."""
+
+
+def can_start(field: Field) -> bool:
+    """Whether the field has a volume and a linear path."""
+    return _volume(field) is not None and isinstance(field.decoder, MlpDecoder)
+
+
+@torch.no_grad()
+def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
+    """Fills the first three channels of the field's volume and the decoder's linear path.
+
+    Args:
+        field: With a volume and an ``mlp`` decoder.
+        rgb: The clip.
+
+    Raises:
+        ConfigError: The field has no volume or its decoder no linear path.
+    """
+    found = _volume(field)
+    if found is None or not isinstance(field.decoder, MlpDecoder):
+        raise ConfigError("a start from the source needs a volume and an mlp decoder; use --training.start random")
+    column, volume = found
+    mean, axes = principal_colours(rgb)
+    cells, centre = volume.config.neighbours**2, volume.config.neighbours**2 // 2
+    places = [(grid, channel) for grid in volume.levels for channel in range(len(grid))][:3]
+    scales = [
+        _LUMA_SCALE * max(1.0, _COARSE_GAIN * (rgb.shape[1] * rgb.shape[2] / grid[0, 0].numel()) ** 0.5)
+        for grid, _ in places
+    ]
+    for (grid, channel), axis, scale in zip(places, axes, scales, strict=False):
+        for t, picture in enumerate(_averaged(rgb, grid.shape[1])):
+            component = scale * ((picture - mean) @ axis)
+            grid[channel, t] = functional.adaptive_avg_pool2d(component[None], tuple(grid.shape[2:]))[0]
+    peak = max(float(grid[channel].abs().max()) for grid, channel in places)
+    fit = min(1.0, PEAK / peak) if peak > 0 else 1.0
+    field.decoder.skip.zero_()
+    field.decoder.last.bias.copy_(mean)
+    for k, ((grid, channel), axis, scale) in enumerate(zip(places, axes, scales, strict=False)):
+        grid[channel] *= fit
+        field.decoder.skip[:, column + k * cells + centre] = axis / (scale * fit)
+
+
+def principal_colours(rgb: UInt8[Tensor, "t h w 3"]) -> tuple[Float[Tensor, "3"], Float[Tensor, "3 3"]]:
+    """Mean colour in [0, 1] and the principal axes, strongest first, as rows; signs are fixed, so runs agree."""
+    pixels = rgb.reshape(-1, 3)
+    sample = pixels[:: max(1, len(pixels) // 200_000)].double() / 255
+    mean = sample.mean(0)
+    centred = sample - mean
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(sample))
+    axes = vectors.T.flip(0)
+    # Where the clip has no colour the weak axes are arbitrary, and harmless: their components are zero.
+    signs = torch.where(axes.sum(1) < 0, -1.0, 1.0)
+    return mean.float(), (axes * signs[:, None]).float()
+
+
+def _averaged(rgb: UInt8[Tensor, "t h w 3"], count: int):
+    """``count`` pictures in [0, 1], each the mean of its share of the clip; the clip is never held in float."""
+    total = len(rgb)
+    for i in range(count):
+        first, last = i * total // count, max(-(-(i + 1) * total // count), i * total // count + 1)
+        yield rgb[first:last].float().mean(0) / 255
+
+
+def _volume(field: Field) -> tuple[int, VolumeEncoding] | None:
+    """The first volume, and the number of its first feature."""
+    column = 0
+    for encoding in field.encodings.values():
+        if isinstance(encoding, VolumeEncoding):
+            return column, encoding
+        column += encoding.channels
+    return None

@@ -1,0 +1,120 @@
+"""Which pictures to render: a range of a signal's pictures, at any scale, at any rate, of any part.
+
+A field is continuous, so scale, rate and crop only choose where it is asked. A view says so as lattices, one a picture.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from fieldpress.errors import ConfigError
+from fieldpress.field import Field, Lattice
+from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE, Signal
+
+_BAND_PIXELS = 1 << 17
+"""Pixels rendered at once: enough to fill the matrix products, few enough that features stay near the cache."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Pictures to render.
+
+    Attributes:
+        positions: Where each picture lies between the signal's own, in pictures; 2.5 is half-way between 2 and 3.
+        top, left, height, width: The part shown, in pixels of the output grid at ``scale``.
+        full: (rows, columns) of the whole picture at that scale.
+    """
+
+    signal: Signal
+    positions: tuple[Fraction, ...]
+    top: int
+    left: int
+    height: int
+    width: int
+    full: tuple[int, int]
+
+    def lattice(self, pictures: slice, rows: slice, device: torch.device | str = "cpu") -> Lattice:
+        """Some pictures and rows of the view, at the centres of their pixels."""
+        times = [float((position + Fraction(1, 2)) / self.signal.frames) for position in self.positions[pictures]]
+        return Lattice(
+            torch.tensor(times, device=device),
+            centres(self.full[0], self.top, self.height, device)[rows],
+            centres(self.full[1], self.left, self.width, device),
+        )
+
+    def render(self, field: Field, device: torch.device | str = "cpu") -> Iterator[UInt8[Tensor, "h w 3"]]:
+        """The pictures one by one, as 8-bit RGB. Memory is that of a few pictures, whatever the length."""
+        together = max(1, _BAND_PIXELS // (self.height * self.width))
+        band = max(1, _BAND_PIXELS // self.width)
+        for first in range(0, len(self.positions), together):
+            pictures = slice(first, min(first + together, len(self.positions)))
+            bands = []
+            for top in range(0, self.height, band):
+                lattice = self.lattice(pictures, slice(top, min(top + band, self.height)), device)
+                with torch.inference_mode():
+                    bands.append(to_bytes(field(lattice)))
+            yield from torch.cat(bands, 1).cpu()
+
+
+def view(
+    signal: Signal,
+    frames: slice = slice(None),
+    scale: float = 1.0,
+    time_scale: float = 1.0,
+    crop: tuple[int, int, int, int] | None = None,
+) -> View:
+    """The view of a part of a signal.
+
+    Args:
+        signal: What the file shows.
+        frames: A range of its pictures; a step leaves some out.
+        scale: Output pixels per source pixel along each side; above 1 is super-resolution.
+        time_scale: Output pictures per source picture; above 1 interpolates between pictures.
+        crop: (x, y, width, height) in pixels of the *source*; None is the whole picture.
+
+    Raises:
+        ConfigError: Nothing would be shown, or the crop leaves the picture, or the result is larger than any file.
+    """
+    chosen = range(signal.frames)[frames]
+    if not len(chosen) or chosen.step < 1:
+        raise ConfigError(f"--frames selects no picture; the file has {signal.frames} (0 to {signal.frames - 1})")
+    if not scale > 0 or not time_scale > 0:
+        raise ConfigError(f"--scale and --time-scale are above 0, got {scale:g} and {time_scale:g}")
+    x, y, width, height = crop or (0, 0, signal.width, signal.height)
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > signal.width or y + height > signal.height:
+        raise ConfigError(
+            f"--crop {x},{y},{width},{height} leaves the picture, which is {signal.width} x {signal.height}; "
+            "give X,Y,W,H in source pixels"
+        )
+    full = tuple(max(1, round(side * scale)) for side in (signal.height, signal.width))
+    shown = [max(1, round(side * scale)) for side in (height, width)]
+    top, left = (
+        min(round(offset * scale), whole - part) for offset, whole, part in zip((y, x), full, shown, strict=True)
+    )
+    count = max(1, round(len(chosen) * time_scale))
+    if max(full) > MAX_SIDE or count > MAX_FRAMES:
+        raise ConfigError(
+            f"the result would be {count} pictures of {full[1]} x {full[0]}; at most {MAX_FRAMES} of side {MAX_SIDE}"
+        )
+    # Output picture k stands at the same share of its interval as pixel centres do: no drift, ends inside.
+    rate = Fraction(time_scale).limit_denominator(1000)
+    positions = tuple(
+        Fraction(chosen.start) + chosen.step * ((Fraction(k) + Fraction(1, 2)) / rate - Fraction(1, 2))
+        for k in range(count)
+    )
+    return View(signal, positions, top, left, shown[0], shown[1], (full[0], full[1]))
+
+
+def centres(side: int, start: int, count: int, device: torch.device | str = "cpu") -> Float[Tensor, "n"]:
+    """Centres of ``count`` of ``side`` equal cells of [0, 1], from cell ``start`` on."""
+    cells = torch.arange(start, start + count, dtype=torch.float64)
+    return ((cells + 0.5) / side).float().to(device)
+
+
+def to_bytes(picture: Tensor) -> UInt8[Tensor, "..."]:
+    """Colours in [0, 1] to the nearest 8-bit code; what lies outside is clipped."""
+    return picture.float().clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)

@@ -1,0 +1,208 @@
+"""From a source to a file: read, fit, write, decode again, report."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from fieldpress import container
+from fieldpress.config import to_plain
+from fieldpress.devices import choose_device
+from fieldpress.errors import ConfigError, SourceError
+from fieldpress.field import FieldConfig
+from fieldpress.presets import Recipe, recipe
+from fieldpress.report import Report, measure
+from fieldpress.saving import save
+from fieldpress.signals import Image
+from fieldpress.sources import load
+from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
+from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
+from fieldpress.training.config import Budget
+from fieldpress.training.loop import Progress, Trainer
+from fieldpress.training.plan import assign
+
+_CHECKPOINT_SECONDS = 15.0
+"""Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
+_BYTES_PER_PARAMETER = 32
+"""Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during training, after the checkpoint was written."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(f"stopped; everything up to here is in {checkpoint}: go on with the same command and --resume")
+
+
+def encode(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    preset: str | Recipe | None = None,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Fits a field to a source and writes it as one file.
+
+    Args:
+        source: A video, an image, or a folder of images.
+        out: The file to write, usually ``.fpr``.
+        preset: A preset's name or a recipe; None takes ``nvp-fit`` for a video and ``image`` for an image.
+        minutes: Training budget in wall time; the preset's own if neither this nor ``steps`` is given.
+        steps: Training budget in steps instead; on a CPU the file is then the same on every run.
+        seed: Of everything random.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        resume: Go on from the checkpoint an interrupted run left beside ``out``, if there is one.
+        force: Replace ``out``; use the good frames of a damaged source.
+        on_progress: Called after every training step.
+
+    Returns:
+        The figures of the finished file, decoded again from its bytes.
+
+    Raises:
+        SourceError: The source cannot be read or the output not written.
+        ConfigError: The request is impossible. Both come before any training.
+    """
+    out = Path(out)
+    check_target(out, force)
+    device = choose_device(device)
+    chosen = recipe(preset) if isinstance(preset, str) else preset
+    if minutes is not None and steps is not None:
+        raise ConfigError("give --minutes or --steps, not both")
+    asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
+    observations = load(source, force=force, memory_factor=_memory_factor(chosen))
+    started = time.monotonic()
+    if chosen is None:
+        chosen = recipe("image" if isinstance(observations.signal, Image) else "nvp-fit")
+    budget = asked or Budget(minutes=chosen.minutes)
+    frames, height, width, _ = observations.rgb.shape
+    config = chosen.field(frames, height, width)
+    assign(chosen.plan, config.shapes())
+    _check_memory(config, observations.name)
+
+    torch.manual_seed(seed)
+    trainer = Trainer(
+        config.build().to(device),
+        torch.from_numpy(observations.rgb).to(device),
+        chosen.plan,
+        chosen.training,
+        budget,
+        seed,
+    )
+    checkpoint = checkpoint_path(out)
+    request = fingerprint(
+        [
+            to_plain(observations.signal),
+            to_plain(config),
+            to_plain(chosen),
+            to_plain(budget),
+            seed,
+            device,
+            observations.name,
+        ]
+    )
+    if resume and checkpoint.exists():
+        trainer.load_state(load_checkpoint(checkpoint, request))
+    for progress in _keeping(trainer, checkpoint, request):
+        if on_progress is not None:
+            on_progress(progress)
+
+    shapes = config.shapes()
+    chunks = [
+        container.Chunk(
+            chunk,
+            tuple((tensor, shapes[tensor]) for tensor in names),
+            to_plain(chosen.plan[chunk]),
+            trainer.payloads[chunk],
+        )
+        for chunk, names in trainer.chunks.items()
+    ]
+    header = {
+        "signal": to_plain(observations.signal),
+        "field": to_plain(config),
+        "about": {"preset": chosen.name, "seed": seed, "steps": trainer.step, "device": torch.device(device).type},
+    }
+    data = container.write(header, chunks)
+    save(out, data)
+    encode_seconds = time.monotonic() - started
+    checkpoint.unlink(missing_ok=True)
+    return measure(data, observations, device, encode_seconds)
+
+
+def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], device: str = "auto") -> Report:
+    """Quality of a file's decoded pictures against a source of the same size.
+
+    Raises:
+        FormatError: The file does not decode.
+        SourceError: The source cannot be read.
+        ConfigError: The source's pictures differ in number or size from the file's.
+    """
+    from fieldpress.reading import open_file, read_bytes
+
+    device = choose_device(device)
+    data = read_bytes(path)
+    signal = open_file(path, device).signal
+    observations = load(source)
+    found, expected = observations.signal, signal
+    sizes = [(s.frames, s.height, s.width) for s in (found, expected)]
+    if sizes[0] != sizes[1]:
+        texts = [f"{f} pictures of {w} x {h}" for f, h, w in sizes]
+        raise ConfigError(f"{observations.name} has {texts[0]}, the file {texts[1]}; evaluate against its own source")
+    return measure(data, observations, device, None)
+
+
+def check_target(out: Path, force: bool) -> None:
+    """Refuses an output that could not be written, before anything is computed.
+
+    Raises:
+        SourceError: It exists and ``force`` is not given, is a folder, or its folder is missing or not writable.
+    """
+    try:
+        if out.is_dir():
+            raise SourceError(f"{out}: is a folder; name a file, such as {out / 'clip.fpr'}")
+        if out.exists() and not force:
+            raise SourceError(f"{out}: exists already; use --force to replace it")
+        if not out.parent.is_dir():
+            raise SourceError(f"{out}: the folder {out.parent} does not exist")
+        if not os.access(out.parent, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
+            raise SourceError(f"{out}: cannot be written: permission denied")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _keeping(trainer: Trainer, checkpoint: Path, request: str) -> Iterator[Progress]:
+    """The trainer's progress, with checkpoints written on the way and on Ctrl-C."""
+    saved = time.monotonic()
+    try:
+        for progress in trainer:
+            yield progress
+            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                save_checkpoint(checkpoint, request, trainer.state())
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        save_checkpoint(checkpoint, request, trainer.state())
+        raise Interrupted(checkpoint) from None
+
+
+def _memory_factor(chosen: Recipe | None) -> float:
+    """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
+    per_pixel = (chosen or recipe("nvp-fit")).grids.per_pixel
+    return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
+
+
+def _check_memory(config: FieldConfig, name: str) -> None:
+    needed = _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
+    free = available_memory()
+    if free is not None and needed > free:
+        raise SourceError(
+            f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "use fewer parameters per pixel or a smaller clip"
+        )
