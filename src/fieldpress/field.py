@@ -16,6 +16,7 @@ Features run along the first axis, so that a layer is one matrix product over al
     Lattice(t, y, x)     features (channels, t|1, y|1, x|1) -> (t, y, x, 3)
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+MAX_FEATURES = 4096
+"""Channels of all encodings together; a decoder's first layer is as wide, and so is its memory for each pixel."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,11 @@ class Field(nn.Module):
         """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""
         return self.decoder(Latent(self.encodings, query))
 
+    @property
+    def width(self) -> int:
+        """Numbers that the widest layer gives for each place."""
+        return max(side for parameter in self.decoder.parameters() for side in parameter.shape)
+
     def tensors(self) -> dict[str, nn.Parameter]:
         """Everything that is learned, by name, in file order."""
         return dict(self.named_parameters())
@@ -191,7 +200,16 @@ class FieldConfig:
     """What a file stores of a field: enough to build it and to load its tensors."""
 
     encodings: dict[str, EncodingConfig]
+    """By name, in feature order. A name is the encoding's id, with a number behind it where there are several."""
     decoder: DecoderConfig
+
+    def __post_init__(self) -> None:
+        for name, config in self.encodings.items():
+            if not re.fullmatch(f"{config.id}[0-9]*", name):
+                raise ValueError(f"an encoding is named {name[:80]!r}; expected {config.id!r}, a number may follow")
+        features = sum(config.features() for config in self.encodings.values())
+        if not 1 <= features <= MAX_FEATURES:
+            raise ValueError(f"the encodings of a field give 1 to {MAX_FEATURES} features, not {features}")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor by name, in file order, without allocating any."""

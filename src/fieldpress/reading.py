@@ -6,7 +6,7 @@ Neither needs the source, nor any code that trains.
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -19,16 +19,25 @@ from fieldpress.compressors.base import Array, Compressor, Shape
 from fieldpress.config import Plain, from_plain
 from fieldpress.decoders import DECODERS
 from fieldpress.encodings import ENCODINGS
-from fieldpress.errors import ConfigError, FormatError, SourceError
+from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import Field, FieldConfig, Points
+from fieldpress.loading import read_bytes
 from fieldpress.signals import SIGNALS
 from fieldpress.signals.base import Signal
-from fieldpress.views import View, to_bytes, view
+from fieldpress.views import View, places_at_once, to_bytes, view
 
 _REGISTRIES = (COMPRESSORS, DECODERS, ENCODINGS, SIGNALS)  # importing them is what lets from_plain read a header
 
-MAX_FILE_BYTES = 2**32
-"""A larger file is refused before it is read."""
+
+@dataclass(frozen=True)
+class About:
+    """Where a file comes from."""
+
+    preset: str
+    seed: int
+    steps: int
+    device: str
+    """Where it was trained: cpu or cuda."""
 
 
 class Decoded(Sequence[NDArray[np.uint8]]):
@@ -37,7 +46,7 @@ class Decoded(Sequence[NDArray[np.uint8]]):
     Attributes:
         signal: What the file shows.
         field: The field, for any coordinates; see :class:`~fieldpress.field.Field`.
-        about: Where the file comes from: preset, seed, steps, device.
+        about: Where the file comes from.
 
     Example:
         >>> clip = fieldpress.open("clip.fpr")          # doctest: +SKIP
@@ -45,7 +54,7 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         (180, 320, 3)
     """
 
-    def __init__(self, signal: Signal, field: Field, about: dict[str, Plain], device: str = "cpu") -> None:
+    def __init__(self, signal: Signal, field: Field, about: About, device: str = "cpu") -> None:
         self.signal = signal
         self.field = field.to(device).eval().requires_grad_(False)
         self.about = about
@@ -102,13 +111,16 @@ class Decoded(Sequence[NDArray[np.uint8]]):
             raise ConfigError(f"render: t, y and x do not broadcast against each other: {error}") from None
         if not ((places >= 0) & (places <= 1)).all():
             raise ConfigError("render: coordinates lie in [0, 1]")
-        points = Points(torch.from_numpy(places.reshape(-1, 3)).to(self.device))
+        colours = np.empty((places.size // 3, 3), np.uint8)
         with torch.inference_mode():
-            colours = to_bytes(self.field(points)).cpu().numpy()
-        return colours.reshape(*places.shape[:-1], 3)
+            count = places_at_once(self.field)
+            for first in range(0, len(colours), count):
+                part = torch.from_numpy(places.reshape(-1, 3)[first : first + count]).to(self.device)
+                colours[first : first + count] = to_bytes(self.field(Points(part))).cpu().numpy()
+        return colours.reshape(places.shape)
 
 
-def open_file(source: str | os.PathLike[str] | bytes | memoryview, device: str = "cpu") -> Decoded:
+def open_file(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device: str = "cpu") -> Decoded:
     """Decodes a file, or its bytes, up to the field; pictures are rendered when asked for.
 
     Args:
@@ -119,29 +131,12 @@ def open_file(source: str | os.PathLike[str] | bytes | memoryview, device: str =
         SourceError: The file cannot be read.
         FormatError: The bytes are not a fieldpress file, are damaged, or are of a later version.
     """
-    if isinstance(source, bytes | memoryview):
-        return decode(source, device)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(memoryview(source), device)
     try:
         return decode(read_bytes(source), device)
     except FormatError as error:
         raise FormatError(f"{os.fspath(source)}: {error}") from None
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        SourceError: It is missing, unreadable, or larger than any file may be.
-    """
-    try:
-        size = Path(path).stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise SourceError(
-                f"{os.fspath(path)}: is {size} bytes long; a fieldpress file has at most {MAX_FILE_BYTES}"
-            )
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise SourceError(f"{os.fspath(path)}: cannot be read: {error.strerror or error}") from None
 
 
 def decode(data: bytes | memoryview, device: str = "cpu") -> Decoded:
@@ -179,20 +174,20 @@ def decode_chunk(compressor: Compressor, data: bytes, shapes: Sequence[Shape], n
         raise FormatError(f"chunk {name!r}: {error}") from None
 
 
-def read_header(header: dict[str, Plain]) -> tuple[Signal, FieldConfig, dict[str, Plain]]:
+def read_header(header: dict[str, Plain]) -> tuple[Signal, FieldConfig, About]:
     """The signal, the field's configuration and the provenance that a header states.
 
     Raises:
         FormatError: A key is missing or unknown, or a value is out of range.
     """
-    if set(header) != {"signal", "field", "about"} or not isinstance(header["about"], dict):
+    if set(header) != {"signal", "field", "about"}:
         raise FormatError(
             f"the header has the keys {', '.join(map(repr, sorted(header)))}; expected signal, field and about"
         )
     return (
         _config(Signal, header["signal"], "header.signal"),
         _config(FieldConfig, header["field"], "header.field"),
-        header["about"],
+        _config(About, header["about"], "header.about"),
     )
 
 

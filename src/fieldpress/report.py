@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from fieldpress import container
 from fieldpress.config import Plain
-from fieldpress.metrics import Quality, bits_per_pixel
-from fieldpress.reading import decode
 
 if TYPE_CHECKING:
     from fieldpress.sources import Observations
@@ -81,6 +79,9 @@ def measure(data: bytes, observations: "Observations", device: str, encode_secon
     """
     import torch
 
+    from fieldpress.metrics import Quality, bits_per_pixel
+    from fieldpress.reading import decode
+
     started = time.perf_counter()
     decoded = decode(data, device)
     signal = observations.signal
@@ -105,10 +106,10 @@ def measure(data: bytes, observations: "Observations", device: str, encode_secon
         encode_seconds=encode_seconds,
         decode_seconds=seconds,
         decode_fps=signal.frames / seconds,
-        steps=about["steps"],
-        preset=about["preset"],
-        seed=about["seed"],
-        device=about["device"],
+        steps=about.steps,
+        preset=about.preset,
+        seed=about.seed,
+        device=about.device,
         threads=torch.get_num_threads(),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),

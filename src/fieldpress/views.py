@@ -17,6 +17,8 @@ from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE, Signal
 
 _BAND_PIXELS = 1 << 17
 """Pixels rendered at once: enough to fill the matrix products, few enough that features stay near the cache."""
+_BAND_NUMBERS = 1 << 25
+"""Numbers that the widest layer gives at once; a wide decoder renders fewer pixels at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class View:
 
     def render(self, field: Field, device: torch.device | str = "cpu") -> Iterator[UInt8[Tensor, "h w 3"]]:
         """The pictures one by one, as 8-bit RGB. Memory is that of a few pictures, whatever the length."""
-        together = max(1, _BAND_PIXELS // (self.height * self.width))
-        band = max(1, _BAND_PIXELS // self.width)
+        pixels = places_at_once(field)
+        together = max(1, pixels // (self.height * self.width))
+        band = max(1, pixels // self.width)
         for first in range(0, len(self.positions), together):
             pictures = slice(first, min(first + together, len(self.positions)))
             bands = []
@@ -79,11 +82,12 @@ def view(
     Raises:
         ConfigError: Nothing would be shown, or the crop leaves the picture, or the result is larger than any file.
     """
-    chosen = range(signal.frames)[frames]
+    chosen = range(signal.frames)[frames] if frames.step != 0 else range(0)
     if not len(chosen) or chosen.step < 1:
         raise ConfigError(f"--frames selects no picture; the file has {signal.frames} (0 to {signal.frames - 1})")
-    if not scale > 0 or not time_scale > 0:
-        raise ConfigError(f"--scale and --time-scale are above 0, got {scale:g} and {time_scale:g}")
+    for flag, value, most in (("--scale", scale, MAX_SIDE), ("--time-scale", time_scale, MAX_FRAMES)):
+        if not 0 < value <= most:
+            raise ConfigError(f"{flag} is above 0 and at most {most}, got {value:g}")
     x, y, width, height = crop or (0, 0, signal.width, signal.height)
     if min(x, y) < 0 or min(width, height) < 1 or x + width > signal.width or y + height > signal.height:
         raise ConfigError(
@@ -95,18 +99,23 @@ def view(
     top, left = (
         min(round(offset * scale), whole - part) for offset, whole, part in zip((y, x), full, shown, strict=True)
     )
-    count = max(1, round(len(chosen) * time_scale))
+    rate = max(Fraction(time_scale).limit_denominator(1000), Fraction(1, len(chosen)))  # at least one picture
+    count = round(len(chosen) * rate)
     if max(full) > MAX_SIDE or count > MAX_FRAMES:
         raise ConfigError(
             f"the result would be {count} pictures of {full[1]} x {full[0]}; at most {MAX_FRAMES} of side {MAX_SIDE}"
         )
     # Output picture k stands at the same share of its interval as pixel centres do: no drift, ends inside.
-    rate = Fraction(time_scale).limit_denominator(1000)
     positions = tuple(
         Fraction(chosen.start) + chosen.step * ((Fraction(k) + Fraction(1, 2)) / rate - Fraction(1, 2))
         for k in range(count)
     )
     return View(signal, positions, top, left, shown[0], shown[1], (full[0], full[1]))
+
+
+def places_at_once(field: Field) -> int:
+    """How many places to ask a field for at a time, so that its widest layer stays within bounds."""
+    return max(1, min(_BAND_PIXELS, _BAND_NUMBERS // field.width))
 
 
 def centres(side: int, start: int, count: int, device: torch.device | str = "cpu") -> Float[Tensor, "n"]:

@@ -3,20 +3,23 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 
 from fieldpress import container
-from fieldpress.config import to_plain
+from fieldpress.config import MAX_INTEGER, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
+from fieldpress.loading import read_bytes
 from fieldpress.presets import Recipe, recipe
+from fieldpress.reading import About, open_file
 from fieldpress.report import Report, measure
 from fieldpress.saving import save
 from fieldpress.signals import Image
+from fieldpress.signals.base import Signal
 from fieldpress.sources import load
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
@@ -24,8 +27,10 @@ from fieldpress.training.config import Budget
 from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.plan import assign
 
-_CHECKPOINT_SECONDS = 15.0
+CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
+_PLACEHOLDER_BYTES = 2**16
+"""Of each chunk in a dry run: enough for the most numbers that the format allows at all."""
 _BYTES_PER_PARAMETER = 32
 """Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
 
@@ -35,12 +40,13 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__(f"stopped; everything up to here is in {checkpoint}: go on with the same command and --resume")
+        self.checkpoint = checkpoint
 
 
 def encode(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    preset: str | Recipe | None = None,
+    preset: str | Recipe | Callable[[Signal], Recipe] | None = None,
     *,
     minutes: float | None = None,
     steps: int | None = None,
@@ -55,7 +61,7 @@ def encode(
     Args:
         source: A video, an image, or a folder of images.
         out: The file to write, usually ``.fpr``.
-        preset: A preset's name or a recipe; None takes ``nvp-fit`` for a video and ``image`` for an image.
+        preset: A preset's name, a recipe, or what gives one for a signal; None is :func:`default_recipe`.
         minutes: Training budget in wall time; the preset's own if neither this nor ``steps`` is given.
         steps: Training budget in steps instead; on a CPU the file is then the same on every run.
         seed: Of everything random.
@@ -74,19 +80,25 @@ def encode(
     out = Path(out)
     check_target(out, force)
     device = choose_device(device)
-    chosen = recipe(preset) if isinstance(preset, str) else preset
+    named = recipe(preset) if isinstance(preset, str) else preset
     if minutes is not None and steps is not None:
         raise ConfigError("give --minutes or --steps, not both")
+    if not 0 <= seed <= MAX_INTEGER:
+        raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
-    observations = load(source, force=force, memory_factor=_memory_factor(chosen))
+    observations = load(source, force=force, memory_factor=_memory_factor(named))
     started = time.monotonic()
-    if chosen is None:
-        chosen = recipe("image" if isinstance(observations.signal, Image) else "nvp-fit")
+    chosen = named if isinstance(named, Recipe) else (named or default_recipe)(observations.signal)
     budget = asked or Budget(minutes=chosen.minutes)
     frames, height, width, _ = observations.rgb.shape
-    config = chosen.field(frames, height, width)
-    assign(chosen.plan, config.shapes())
+    try:
+        config = chosen.field(frames, height, width)
+    except ValueError as error:
+        raise ConfigError(f"preset {chosen.name}: {error}") from None
     _check_memory(config, observations.name)
+    # A dry run: whatever the format refuses, it refuses now.
+    placeholders = dict.fromkeys(assign(chosen.plan, config.shapes()), bytes(_PLACEHOLDER_BYTES))
+    _file(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
 
     torch.manual_seed(seed)
     trainer = Trainer(
@@ -111,30 +123,19 @@ def encode(
     )
     if resume and checkpoint.exists():
         trainer.load_state(load_checkpoint(checkpoint, request))
-    for progress in _keeping(trainer, checkpoint, request):
-        if on_progress is not None:
-            on_progress(progress)
+    _train(trainer, checkpoint, request, on_progress)
 
-    shapes = config.shapes()
-    chunks = [
-        container.Chunk(
-            chunk,
-            tuple((tensor, shapes[tensor]) for tensor in names),
-            to_plain(chosen.plan[chunk]),
-            trainer.payloads[chunk],
-        )
-        for chunk, names in trainer.chunks.items()
-    ]
-    header = {
-        "signal": to_plain(observations.signal),
-        "field": to_plain(config),
-        "about": {"preset": chosen.name, "seed": seed, "steps": trainer.step, "device": torch.device(device).type},
-    }
-    data = container.write(header, chunks)
+    about = About(chosen.name, seed, trainer.step, torch.device(device).type)
+    data = _file(observations.signal, config, chosen, trainer.payloads, about)
     save(out, data)
     encode_seconds = time.monotonic() - started
     checkpoint.unlink(missing_ok=True)
     return measure(data, observations, device, encode_seconds)
+
+
+def default_recipe(signal: Signal) -> Recipe:
+    """``image`` for a single picture, else ``nvp-fit``."""
+    return recipe("image" if isinstance(signal, Image) else "nvp-fit")
 
 
 def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], device: str = "auto") -> Report:
@@ -145,8 +146,6 @@ def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], devic
         SourceError: The source cannot be read.
         ConfigError: The source's pictures differ in number or size from the file's.
     """
-    from fieldpress.reading import open_file, read_bytes
-
     device = choose_device(device)
     data = read_bytes(path)
     signal = open_file(path, device).signal
@@ -178,13 +177,31 @@ def check_target(out: Path, force: bool) -> None:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _keeping(trainer: Trainer, checkpoint: Path, request: str) -> Iterator[Progress]:
-    """The trainer's progress, with checkpoints written on the way and on Ctrl-C."""
+def _file(signal: Signal, config: FieldConfig, chosen: Recipe, payloads: Mapping[str, bytes], about: About) -> bytes:
+    """The bytes of a file, from those of its chunks.
+
+    Raises:
+        ConfigError: The plan leaves a tensor out, or the format has no room for what is asked.
+    """
+    shapes = config.shapes()
+    chunks = [
+        container.Chunk(
+            chunk, tuple((name, shapes[name]) for name in names), to_plain(chosen.plan[chunk]), payloads[chunk]
+        )
+        for chunk, names in assign(chosen.plan, shapes).items()
+    ]
+    header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(about)}
+    return container.write(header, chunks)
+
+
+def _train(trainer: Trainer, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
+    """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes."""
     saved = time.monotonic()
     try:
         for progress in trainer:
-            yield progress
-            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            if on_progress is not None:
+                on_progress(progress)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save_checkpoint(checkpoint, request, trainer.state())
                 saved = time.monotonic()
     except KeyboardInterrupt:
@@ -192,9 +209,9 @@ def _keeping(trainer: Trainer, checkpoint: Path, request: str) -> Iterator[Progr
         raise Interrupted(checkpoint) from None
 
 
-def _memory_factor(chosen: Recipe | None) -> float:
+def _memory_factor(chosen: Recipe | Callable[[Signal], Recipe] | None) -> float:
     """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
-    per_pixel = (chosen or recipe("nvp-fit")).grids.per_pixel
+    per_pixel = (chosen if isinstance(chosen, Recipe) else recipe("nvp-fit")).grids.per_pixel
     return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
 
 

@@ -1,30 +1,24 @@
 """Grids as video: a codec predicts them in space and time better than anything hand-made."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-from einops import rearrange
-from numpy.typing import NDArray
 
-from fieldpress.coding.frames import ALIGNMENT, LEAST_SIDE, Plane, StreamFormat, decode_pictures, encode_pictures
-from fieldpress.coding.lists import read_list, write_list
+from fieldpress.coding.frames import StreamFormat, decode_pictures, encode_pictures
 from fieldpress.coding.parts import PartReader, PartWriter
-from fieldpress.coding.rangecoder import decoder, encoder
-from fieldpress.coding.steps import Levels, from_levels, to_levels
 from fieldpress.compressors.arrays import require_finite
 from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.pictures import Film, Tiles, aligned, film, padded, tiles
+from fieldpress.compressors.samples import MeasuredScale, Samples, fixed_samples, fixed_values, measured_samples
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
 
 X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 SVT_AV1_PRESETS = tuple(str(number) for number in range(14))
-
-
-_Film = tuple[StreamFormat, list[Plane]]
 
 
 class _Limits(NamedTuple):
@@ -35,19 +29,6 @@ class _Limits(NamedTuple):
 
 _X265 = _Limits(X265_PRESETS, (0, 51), (8, 10, 12))
 _LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _Limits(SVT_AV1_PRESETS, (1, 63), (8, 10))}
-
-
-class _Layout(NamedTuple):
-    """How a tensor (channels, time, rows, columns) becomes planes (time, picture rows, picture columns)."""
-
-    channels: int
-    time: int
-    rows: int
-    columns: int
-    planes: int
-    down: int
-    across: int
-    """Tiles of a plane, in each direction; their number times ``planes`` is the number of channels."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,7 @@ class Video(Compressor):
     codec: Literal["x265", "x265-intra", "svt-av1"] = "x265"
     """x265 is HEVC, x265-intra HEVC with key frames only, svt-av1 AV1: a quarter to a third smaller at equal speed."""
     crf: float = 24.0
-    """Quality on the codec's scale, lower is better, 0 to 51 (x265) or 1 to 63 (svt-av1); 6 to 8 more halve it."""
+    """Quality on the codec's scale, lower is better and larger: 0 to 51 (x265) or 1 to 63 (svt-av1)."""
     preset: str = "slow"
     """Effort: ultrafast to veryslow for x265, 13 (fast) to 0 (small) for svt-av1."""
     bits: int = 10
@@ -103,142 +84,65 @@ class Video(Compressor):
             raise ConfigError(f"video: amplitude is {self.amplitude}; expected a positive number, or none")
 
     def encode(self, array: Array) -> bytes:
-        require_finite(array)
-        layout = self._layout(array.shape)
-        if layout is None:
-            return self.parts.encode(array)
-        return self._encode(array.reshape(self._groups(layout), -1), lambda indices: self._tiles(indices, layout))
+        layout = tiles(array.shape, self.layout == "yuv444")
+        return self.parts.encode(array) if layout is None else self._encode([array], layout, self._rows(layout))
 
     def decode(self, data: bytes, shape: Shape) -> Array:
-        layout = self._layout(shape)
+        layout = tiles(shape, self.layout == "yuv444")
         if layout is None:
             return self.parts.decode(data, shape)
-        rows = (self._groups(layout), math.prod(shape) // self._groups(layout))
-        return self._decode(data, rows, self._stream(layout), lambda planes: _untiled(planes, layout)).reshape(shape)
+        return self._decode(data, math.prod(shape), layout, self._rows(layout)).reshape(shape)
 
     def encode_all(self, arrays: Sequence[Array]) -> bytes:
-        stream = self._film([array.shape for array in arrays])
-        if stream is None:
-            return super().encode_all(arrays)
-        for array in arrays:
-            require_finite(array)
-        shapes = [array.shape[1:] for array in arrays]
-
-        def pictures(indices: NDArray[np.int64]) -> _Film:
-            first, second = np.split(indices[0].astype(np.uint16), [math.prod(shapes[0])])
-            planes = [first.reshape(shapes[0]), *second.reshape(2, *shapes[1])]
-            return stream, [_padded(plane, shape) for plane, shape in zip(planes, stream.shapes, strict=True)]
-
-        return self._encode(np.concatenate([array.ravel() for array in arrays])[None], pictures)
+        layout = film([array.shape for array in arrays])
+        return super().encode_all(arrays) if layout is None else self._encode(arrays, layout, 1)
 
     def decode_all(self, data: bytes, shapes: Sequence[Shape]) -> list[Array]:
-        stream = self._film(shapes)
-        if stream is None:
+        layout = film(shapes)
+        if layout is None:
             return super().decode_all(data, shapes)
         sizes = [math.prod(shape) for shape in shapes]
-        cells = [shape[1:] for shape in (shapes[0], shapes[1], shapes[1])]
-
-        def indices(planes: Sequence[Plane]) -> NDArray[np.int64]:
-            inner = [plane[:, : cell[1], : cell[2]].ravel() for plane, cell in zip(planes, cells, strict=True)]
-            return np.concatenate(inner).astype(np.int64)
-
-        values = self._decode(data, (1, sum(sizes)), stream, indices)[0]
+        values = self._decode(data, sum(sizes), layout, 1)
         return [part.reshape(shape) for part, shape in zip(np.split(values, sizes[:1]), shapes, strict=True)]
 
-    def _encode(self, rows: Array, pictures: Callable[[NDArray[np.int64]], _Film]) -> bytes:
-        """Rows, each with a range of its own, as levels; these as pictures; and the pictures as a stream."""
+    def _encode(self, arrays: Sequence[Array], layout: Tiles | Film, rows: int) -> bytes:
+        """Numbers, in rows with a range each, as samples; these as planes; and the planes as a stream."""
+        for array in arrays:
+            require_finite(array)
+        values = np.concatenate([array.ravel() for array in arrays]).reshape(rows, -1)
         writer = PartWriter()
         if self.amplitude is not None:
-            half = 1 << (self.bits - 1)
-            scaled = np.rint(rows.astype(np.float64) * (half / self.amplitude)) + half
-            indices = np.clip(scaled, 0, 2 * half - 1).astype(np.int64)
+            samples = fixed_samples(values, self.bits, self.amplitude)
         else:
-            levels = to_levels(rows, 1 << self.bits)
-            indices = levels.indices
-            flat = ~indices.any(axis=1)
-            side = encoder()
-            for numbers in (levels.codes, levels.lows, np.asarray(flat, dtype=np.int64)):
-                write_list(side, numbers)
-            writer.string(side.finish())
-            if flat.all():
-                return writer.finish()
-        stream, planes = pictures(indices)
-        writer.rest(encode_pictures(planes, stream, self.crf, self.preset))
+            scale, samples = measured_samples(values, self.bits)
+            writer.string(scale)
+        if samples is not None:
+            stream = self._stream(layout)
+            planes = map(padded, layout.to_planes(samples.ravel()), stream.shapes)
+            writer.rest(encode_pictures(list(planes), stream, self.crf, self.preset))
         return writer.finish()
 
-    def _decode(
-        self, data: bytes, rows: tuple[int, int], stream: StreamFormat,
-        indices: Callable[[list[Plane]], NDArray[np.int64]],
-    ) -> Array:  # fmt: skip
-        if self.amplitude is not None:
-            half = 1 << (self.bits - 1)
-            samples = indices(decode_pictures(data, stream)).reshape(rows)
-            return ((samples - half) * (self.amplitude / half)).astype(np.float32)
+    def _decode(self, data: bytes, size: int, layout: Tiles | Film, rows: int) -> Array:
+        """What :meth:`_encode` wrote, flat."""
         reader = PartReader(data, "a video payload")
-        side = decoder(reader.string())
-        codes, lows, flat = (read_list(side, rows[0]) for _ in range(3))
-        found = np.zeros(rows, dtype=np.int64)
-        if not flat.all():
-            found = indices(decode_pictures(reader.rest(), stream)).reshape(rows)
-            found[flat != 0] = 0  # a codec does not keep flat pictures exactly flat
+        if self.amplitude is not None:
+            return fixed_values(self._samples(reader, layout), self.bits, self.amplitude)
+        scale = MeasuredScale(reader.string(), rows)
+        samples = np.zeros(size, np.uint16) if scale.constant else self._samples(reader, layout)
         reader.end()
-        return from_levels(Levels(codes, lows, found))
+        return scale.values(samples.reshape(rows, -1)).ravel()
 
-    def _groups(self, layout: _Layout) -> int:
+    def _samples(self, reader: PartReader, layout: Tiles | Film) -> Samples:
+        planes = decode_pictures(reader.rest(), self._stream(layout))
+        rows, columns = layout.sides
+        cut = [plane[:, :rows, :columns] for plane in planes]
+        if layout.chroma == "420":
+            cut[1:] = [plane[:, : -(-rows // 2), : -(-columns // 2)] for plane in planes[1:]]
+        return layout.from_planes(cut)
+
+    def _stream(self, layout: Tiles | Film) -> StreamFormat:
+        rows, columns = map(aligned, layout.sides)
+        return StreamFormat(self.codec, self.bits, layout.time, layout.chroma, rows, columns)
+
+    def _rows(self, layout: Tiles) -> int:
         return layout.channels if self.per == "channel" else 1
-
-    def _layout(self, shape: Shape) -> _Layout | None:
-        """None if the tensor makes no picture."""
-        if len(shape) < 2:
-            return None
-        rows, columns = shape[-2:]
-        channels, time = {2: (1, 1), 3: (shape[0], 1), 4: shape[:2]}[len(shape)]
-        planes = 3 if self.layout == "yuv444" and channels == 3 else 1
-        tiles = channels // planes
-        ways = [(tiles // across, across) for across in range(1, tiles + 1) if tiles % across == 0]
-        down, across = min(ways, key=lambda way: abs(math.log(way[0] * rows / (way[1] * columns))))
-        if min(down * rows, across * columns) < LEAST_SIDE:
-            return None
-        return _Layout(channels, time, rows, columns, planes, down, across)
-
-    def _film(self, shapes: Sequence[Shape]) -> StreamFormat | None:
-        """The 4:2:0 stream for a full-size channel and two of half the rows and columns; None for other groups."""
-        if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][0] != 1:
-            return None
-        _, time, rows, columns = shapes[0]
-        if shapes[1] != (2, time, -(-rows // 2), -(-columns // 2)) or min(rows, columns) < LEAST_SIDE:
-            return None
-        return StreamFormat(self.codec, self.bits, time, "420", _aligned(rows), _aligned(columns))
-
-    def _stream(self, layout: _Layout) -> StreamFormat:
-        rows, columns = _aligned(layout.down * layout.rows), _aligned(layout.across * layout.columns)
-        return StreamFormat(self.codec, self.bits, layout.time, "444" if layout.planes == 3 else "none", rows, columns)
-
-    def _tiles(self, indices: NDArray[np.int64], layout: _Layout) -> _Film:
-        tiled = rearrange(
-            indices.reshape(layout[:4]).astype(np.uint16),
-            "(planes down across) t h w -> planes t (down h) (across w)",
-            planes=layout.planes,
-            down=layout.down,
-        )
-        stream = self._stream(layout)
-        return stream, [_padded(plane, shape) for plane, shape in zip(tiled, stream.shapes, strict=True)]
-
-
-def _untiled(planes: Sequence[Plane], layout: _Layout) -> NDArray[np.int64]:
-    inner = [plane[:, : layout.down * layout.rows, : layout.across * layout.columns] for plane in planes]
-    return rearrange(
-        np.stack(inner).astype(np.int64),
-        "planes t (down h) (across w) -> (planes down across) t h w",
-        down=layout.down,
-        across=layout.across,
-    )
-
-
-def _aligned(side: int) -> int:
-    return -(-side // ALIGNMENT) * ALIGNMENT
-
-
-def _padded(plane: NDArray[np.uint16], shape: tuple[int, int, int]) -> NDArray[np.uint16]:
-    """Continued at the lower and right edge to the codec's size."""
-    return np.pad(plane, [(0, whole - part) for whole, part in zip(shape, plane.shape, strict=True)], mode="edge")

@@ -58,16 +58,16 @@ def taps(coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, neares
 
 def resample(values: Tensor, axis: int, along: Taps) -> Tensor:
     """``values`` read at the taps along one axis, which takes the length of the taps."""
-    low = _select(values, axis, along.lower)
+    low = select(values, axis, along.lower)
     if along.share is None:
         return low
     shape = [1] * values.ndim
     shape[axis] = -1
-    return torch.lerp(low, _select(values, axis, along.upper), along.share.reshape(shape))
+    return torch.lerp(low, select(values, axis, along.upper), along.share.reshape(shape))
 
 
-def _select(values: Tensor, axis: int, index: Int[Tensor, "n"]) -> Tensor:
-    """``values.index_select``, as a view where the cells are a run: cheaper forwards and backwards."""
+def select(values: Tensor, axis: int, index: Int[Tensor, "n"]) -> Tensor:
+    """``values.index_select(axis, index)``, as a view where the cells are a run: cheaper forwards and backwards."""
     first, count = int(index[0]), len(index)
     if int(index[-1]) - first == count - 1 and bool((index.diff() == 1).all()):
         return values.narrow(axis, first, count)
@@ -83,11 +83,13 @@ def steps_per_cell(coordinates: Float[Tensor, "n"], size: int) -> int | None:
     """
     if len(coordinates) < 2:
         return None
-    steps = coordinates.diff() * size
-    count = round(1 / max(float(steps.mean()), _SNAP))
-    if count < 1 or bool((steps * count - 1).abs().max() > _SNAP):
+    last = len(coordinates) - 1
+    step = float(coordinates[-1] - coordinates[0]) / last * size
+    count = round(1 / max(step, _SNAP))
+    if count < 1 or abs(step * count - 1) > _SNAP:
         return None
-    return count
+    drift = extend(coordinates, 1)[1:-1] - coordinates
+    return None if bool(drift.abs().max() * size > _SNAP) else count
 
 
 def extend(coordinates: Float[Tensor, "n"], count: int) -> Float[Tensor, "m"]:

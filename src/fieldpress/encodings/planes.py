@@ -38,8 +38,8 @@ class Planes(EncodingConfig):
 
     def __post_init__(self) -> None:
         sides = [side for plane in (self.xy, self.yt, self.xt) for level in plane for side in level]
-        if self.channels < 1 or min(sides, default=1) < 1:
-            raise ValueError(f"planes need at least one channel and one cell a side, got {self}")
+        if self.channels < 1 or min(sides, default=0) < 1:
+            raise ValueError("planes need at least one channel, one level and one cell a side")
 
     def build(self) -> "PlanesEncoding":
         return PlanesEncoding(self)
@@ -80,7 +80,7 @@ class PlanesEncoding(Encoding):
             term = apply_linear(weight[:, start : start + len(features)], features)
             start += len(features)
             total = term if total is None else total + term
-        assert total is not None, "planes without a level have no channels to weigh"
+        assert total is not None  # Planes have at least one level
         return total
 
     def _features(self, plane: str, query: Query) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fieldpress.encodings.interpolation import Taps, extend, resample, steps_per_cell, taps
+from fieldpress.encodings.interpolation import Taps, extend, resample, select, steps_per_cell, taps
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Query
 
 
@@ -49,6 +49,10 @@ class Volume(EncodingConfig):
     interpolation: Literal["linear", "nearest"] = "linear"
     """How a cell is read between centres, on all three axes."""
 
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise ValueError("a volume needs at least one level")
+
     def build(self) -> "VolumeEncoding":
         return VolumeEncoding(self)
 
@@ -72,13 +76,12 @@ class VolumeEncoding(Encoding):
         read = self._lattice if isinstance(query, Lattice) else self._points
         return torch.cat([read(grid, query) for grid in self.levels])  # pyright: ignore[reportArgumentType]
 
-    def _slices(self, grid: Float[Tensor, "c t y x"], query: Lattice) -> Float[Tensor, "c n y x"]:
-        """The grid at the times of the lattice."""
+    def _slices(self, grid: Float[Tensor, "c t y x"], query: Lattice) -> tuple[Float[Tensor, "c n y x"], Taps]:
+        """The time slices that the lattice needs, each of them once, and where its times fall among these."""
         times = self._taps(query, 0, grid.shape[1])
-        slices = read_slices(grid, times.lower)
-        if times.share is None:
-            return slices
-        return torch.lerp(slices, read_slices(grid, times.upper), times.share.reshape(-1, 1, 1))
+        needed, place = torch.unique(torch.cat([times.lower, times.upper]), return_inverse=True)
+        lower, upper = place.split(len(times.lower))
+        return read_slices(grid, needed), Taps(lower, upper, times.share)
 
     def _taps(self, query: Query, axis: int, size: int, offset: int = 0) -> Taps:
         coordinates = query.axis(axis).flatten()
@@ -90,17 +93,22 @@ class VolumeEncoding(Encoding):
 
     def _lattice(self, grid: Float[Tensor, "c t y x"], query: Lattice) -> Float[Tensor, "features t y x"]:
         channels, _, height, width = grid.shape
-        slices = self._slices(grid, query)
-        reach = self.config.neighbours // 2
+        # Rows and columns first: a small crop of many pictures then never meets whole slices.
+        slices, times = self._slices(grid, query)
+        neighbours, reach = self.config.neighbours, self.config.neighbours // 2
         row_steps, column_steps = steps_per_cell(query.y, height), steps_per_cell(query.x, width)
         if row_steps and column_steps and self.config.interpolation == "linear":
             # Neighbours one cell away are places of the same lattice: interpolate each place once, then shift.
-            rows, columns = extend(query.y, row_steps * reach), extend(query.x, column_steps * reach)
-            values = resample(resample(slices, 2, taps(rows, height)), 3, taps(columns, width))
-            return cast(Tensor, _Neighbours.apply(values, self.config.neighbours, row_steps, column_steps))
+            row_margin, column_margin = row_steps * reach, column_steps * reach
+            enlarged = (len(query.y) + 2 * row_margin) * (len(query.x) + 2 * column_margin)
+            if enlarged <= neighbours**2 * len(query.y) * len(query.x):
+                rows, columns = extend(query.y, row_margin), extend(query.x, column_margin)
+                values = resample(resample(slices, 2, taps(rows, height)), 3, taps(columns, width))
+                values = resample(values, 1, times)
+                return cast(Tensor, _Neighbours.apply(values, neighbours, row_steps, column_steps))
         shifted = [resample(slices, 2, self._taps(query, 1, height, offset)) for offset in self._offsets()]
         across = [self._taps(query, 2, width, offset) for offset in self._offsets()]
-        cells = [resample(row, 3, column) for row in shifted for column in across]
+        cells = [resample(resample(row, 3, column), 1, times) for row in shifted for column in across]
         return torch.stack(cells, 1).reshape(channels * len(cells), *query.shape)
 
     def _points(self, grid: Float[Tensor, "c t y x"], query: Query) -> Float[Tensor, "features n"]:
@@ -141,7 +149,7 @@ def read_slices(grid: Float[Tensor, "c t y x"], times: Tensor) -> Float[Tensor, 
     volume, several times over in the optimiser; a sparse one costs what was read.
     """
     if not (torch.is_grad_enabled() and grid.requires_grad and grid.is_leaf):
-        return grid.index_select(1, times)
+        return select(grid, 1, times)
     return cast(Tensor, _ReadSlices.apply(grid, times))
 
 

@@ -46,6 +46,8 @@ class Progress(NamedTuple):
     """Of the whole file's tensors when last written; 0 before the first round trip."""
     seconds: float
     """Training time so far, earlier runs before a resume included."""
+    bpp: float
+    """``bits`` for each pixel of the clip."""
 
 
 class Trainer:
@@ -73,6 +75,7 @@ class Trainer:
         seed: int,
     ) -> None:
         self.field, self.training, self.budget = field, training, budget
+        self._pixels = rgb[..., 0].numel()
         tensors = field.tensors()
         self.chunks = assign(plan, tensors)
         self._tensors = {chunk: [tensors[name] for name in names] for chunk, names in self.chunks.items()}
@@ -121,10 +124,14 @@ class Trainer:
             weight = max(0.02, 1 / self.step)
             self._error += weight * (mean_squared_error - self._error)
             self._seconds = time.monotonic() - started
-            yield Progress(self.step, share, -10 * math.log10(self._error + 1e-12), self.bits, self._seconds)
+            yield self._progress(share)
         for chunk in self.guides:
             self._settle(chunk)
-        yield Progress(self.step, 1.0, -10 * math.log10(self._error + 1e-12), self.bits, self._seconds)
+        yield self._progress(1.0)
+
+    def _progress(self, share: float) -> Progress:
+        psnr = -10 * math.log10(self._error + 1e-12)
+        return Progress(self.step, share, psnr, self.bits, self._seconds, self.bits / self._pixels)
 
     @property
     def bits(self) -> float:

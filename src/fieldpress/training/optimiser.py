@@ -54,7 +54,7 @@ class LazyAdam(torch.optim.Optimizer):
         if not state:
             state["step"] = 0
             state["first"] = torch.zeros_like(parameter)
-            state["second"] = torch.zeros(()) if group["blockwise"] else torch.zeros_like(parameter)
+            state["second"] = parameter.new_zeros(()) if group["blockwise"] else torch.zeros_like(parameter)
         state["step"] += 1
         if not gradient.is_sparse:
             self._move(parameter, gradient, state["first"], state["second"], state["step"], group)

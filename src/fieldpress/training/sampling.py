@@ -40,9 +40,10 @@ class FrameSampler:
         frames, height, width, _ = self._rgb.shape
         while len(self._queue) < self.count:
             self._queue += torch.randperm(frames, generator=self._generator).tolist()
-        # A clip shorter than a batch would otherwise show a picture twice in one lattice.
-        times = sorted(dict.fromkeys(self._queue[: self.count]))
-        self._queue = self._queue[self.count :]
+        # Where one epoch follows the next, a picture may stand in the queue twice: a batch takes it once.
+        times = sorted(list(dict.fromkeys(self._queue))[: self.count])
+        for time in times:
+            self._queue.remove(time)
         top, left = self._offset(height, self._crop[0]), self._offset(width, self._crop[1])
         rows, columns = slice(top, top + self._crop[0]), slice(left, left + self._crop[1])
         pictures = self._rgb[times, rows, columns]
@@ -50,13 +51,13 @@ class FrameSampler:
         return Batch(Lattice(t[times], y[rows], x[columns]), pictures.movedim(-1, 0).float().div_(255))
 
     def _offset(self, side: int, crop: int) -> int:
-        """Drawn beyond the borders and moved back in, so that pixels at the edge are seen as often as others."""
+        """Drawn beyond the borders and moved back in, so that pixels at the edge are seen half as often, not rarely."""
         drawn = int(torch.randint(-crop // 2, side - crop // 2 + 1, (), generator=self._generator))
         return min(max(drawn, 0), side - crop)
 
     def state(self) -> list[int]:
         """For checkpoints: the pictures still to come."""
-        return self._queue
+        return list(self._queue)
 
     def load_state(self, queue: list[int]) -> None:
         """From a checkpoint."""

@@ -2,8 +2,8 @@
 
 Colours are rotated to their principal axes (a Karhunen–Loève transform of this clip), which is orthonormal: an error
 in the grids is an equal error in RGB. The strongest component goes to the first channel of the volume, the next ones
-to the following channels, each averaged over the cells of its level. Where a level is coarser than the pictures, an error
-in one cell spreads over several pixels, so its channels are scaled up to be coded more finely.
+to the following channels, each averaged over the cells of its level. Where a level is coarser than the pictures, an
+error in one cell spreads over several pixels, so its channels are scaled up to be coded more finely.
 """
 
 import torch

@@ -1,0 +1,186 @@
+"""``fieldpress encode``: flags to a call of :func:`fieldpress.writing.encode`, watched, logged and interruptible."""
+
+import shlex
+import signal
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import arg
+
+from fieldpress.cli import flags
+from fieldpress.cli.log import TrainingLog
+from fieldpress.cli.progress import training_display
+from fieldpress.cli.settings import Settings, changed, exchange_parts, known_flags, settings_of
+from fieldpress.cli.text import INTERRUPTED, complain, figures, one_line, say
+from fieldpress.errors import ConfigError
+from fieldpress.presets import PRESETS, Recipe, recipe
+from fieldpress.saving import save
+from fieldpress.writing import Interrupted, check_target, default_recipe, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fieldpress.report import Report
+    from fieldpress.signals.base import Signal
+    from fieldpress.training.loop import Progress
+
+_FOR_CLIPS = "nvp-fit"
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Fit a neural field to a source and write it as one file.
+
+    Example: fieldpress encode clip.mp4 clip.fpr --minutes 3
+
+    Every field of the preset is a flag; those below are the ones of PRESET. A part is exchanged by its id, and its own
+    fields are then flags: --plan.volume uniform --plan.volume.bits 6, --decoder siren, --grids nvp.
+    Flags may stand anywhere. `fieldpress presets` lists the presets.
+    """
+
+    source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
+    """A video, an image, or a folder of images."""
+    out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
+    """The file to write, usually .fpr."""
+    preset: Annotated[str | None, tyro.conf.Positional, arg(metavar="PRESET")] = None
+    """Where all settings come from; nvp-fit for a video, image for a single picture."""
+    minutes: Annotated[float | None, arg(metavar="M")] = None
+    """Train that long; the preset says how long otherwise."""
+    steps: Annotated[int | None, arg(metavar="N")] = None
+    """Train that many steps instead; on a CPU the file is then the same on every run."""
+    seed: Annotated[int, arg(metavar="S")] = 0
+    """Of everything random."""
+    device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
+    """Where to train; auto takes CUDA where there is one."""
+    resume: bool = False
+    """Go on from the checkpoint that an interrupted run left beside OUT, if there is one."""
+    force: bool = False
+    """Replace OUT and the report; use the good frames of a damaged source."""
+    report: Annotated[str | None, arg(metavar="R.json")] = None
+    """Write the figures of the finished file here."""
+    log: Annotated[str | None, arg(metavar="DIR")] = None
+    """Write training figures to this folder, as metrics.jsonl and for TensorBoard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Page(Encode):
+    settings: Annotated[Settings, arg(name="")]
+
+
+_Page.__name__, _Page.__doc__ = Encode.__name__, Encode.__doc__
+
+
+def run(arguments: list[str]) -> int:
+    """Encodes; returns the exit status.
+
+    Raises:
+        FieldpressError: As :func:`fieldpress.writing.encode`, or the command line is wrong.
+    """
+    line = flags.split(arguments, flags.switches(Encode))
+    own = flags.kinds(Encode)
+    of_preset = {flag: text for flag, text in line.flags.items() if flag not in own}
+    base = _preset(line)
+    settings = exchange_parts(settings_of(base), of_preset)
+    if line.wants_help:
+        flags.show_help(_Page, settings=settings)
+    flags.check_known(line.flags, [*own, *known_flags(settings)])
+    command = flags.fill(Encode, line)
+    chosen = changed(base, of_preset)  # also where the source decides, so that a wrong value is found before it is read
+    if command.report is not None:
+        if Path(command.report).resolve() == Path(command.out).resolve():
+            raise ConfigError("OUT and --report are the same file")
+        check_target(Path(command.report), command.force)
+    try:
+        report = _encode(command, chosen if command.preset else lambda found: changed(default_recipe(found), of_preset))
+    except Interrupted as interrupted:
+        again = shlex.join(["fieldpress", "encode", *(["--resume"] if not command.resume else []), *arguments])
+        complain(f"stopped; {interrupted.checkpoint} keeps what was done; go on with: {again}")
+        return INTERRUPTED
+    if command.report is not None:
+        save(command.report, (report.to_json() + "\n").encode())
+    say(one_line(command.out))
+    say(figures(report))
+    return 0
+
+
+def _encode(command: Encode, preset: "Recipe | Callable[[Signal], Recipe]") -> "Report":
+    """The call, with a display and a log that watch it."""
+    with ExitStack() as stack:
+        log = None if command.log is None else TrainingLog(Path(command.log), command.resume)
+        if log is not None:
+            stack.callback(log.close)
+        show = stack.enter_context(training_display(command.source))
+        stop = stack.enter_context(_StopBetweenSteps())
+
+        def watch(progress: "Progress") -> None:
+            show(progress)
+            if log is not None:
+                log.step(progress)
+            stop.check(progress)
+
+        report = encode(
+            command.source,
+            command.out,
+            preset,
+            minutes=command.minutes,
+            steps=command.steps,
+            seed=command.seed,
+            device=command.device,
+            resume=command.resume,
+            force=command.force,
+            on_progress=watch,
+        )
+        if log is not None:
+            log.finish(report)
+        return report
+
+
+def _preset(line: flags.Line) -> Recipe:
+    """The preset whose fields are the flags of this line."""
+    if line.wants_help:
+        return recipe(next((word for word in line.words if word in PRESETS), _FOR_CLIPS))
+    return recipe(line.words[2] if len(line.words) > 2 else _FOR_CLIPS)
+
+
+class _StopBetweenSteps:
+    """Lets the training step in hand end before Ctrl-C stops the run, so that it resumes exactly.
+
+    A second Ctrl-C does not wait. This takes over when training begins and steps back when it ends: before and after
+    there is nothing to keep.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> "_StopBetweenSteps":
+        return self
+
+    def check(self, progress: "Progress") -> None:
+        """Stops here if that was asked for.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed during the step.
+        """
+        if self._asked and progress.share < 1:
+            raise KeyboardInterrupt
+        if progress.share >= 1:
+            self._step_back()
+        elif self._before is None and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+
+    def __exit__(self, *_: object) -> None:
+        self._step_back()
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        self._step_back()
+
+    def _step_back(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None

@@ -1,0 +1,99 @@
+"""A folder of training figures: ``metrics.jsonl``, and the same as TensorBoard events."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fieldpress.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:
+    from fieldpress.report import Report
+    from fieldpress.training.loop import Progress
+
+METRICS = "metrics.jsonl"
+_POINTS = 200
+"""Entries of a whole run, at most; the last step has one in any case."""
+
+
+class TrainingLog:
+    """Writes the figures of a run. The folder is made with the first entry, so that a refused run leaves none.
+
+    Args:
+        folder: Where to.
+        resumes: Go on in the ``metrics.jsonl`` that is there, instead of writing it anew.
+
+    Raises:
+        SourceError: The folder cannot be made or written to.
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, resumes: bool) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError('--log needs TensorBoard: pip install "fieldpress[log]"') from None
+        _check_folder(folder)
+        self._folder, self._resumes = folder, resumes
+        self._open_events = SummaryWriter
+        self._events: Any = None
+        self._due = 0.0
+
+    def step(self, progress: "Progress") -> None:
+        """Takes the figures after a training step.
+
+        Raises:
+            SourceError: The folder cannot be written to.
+        """
+        if progress.share < min(self._due, 1.0):
+            return
+        self._due = progress.share + 1 / _POINTS
+        scalars = {"quality/psnr": progress.psnr}
+        if progress.bpp:
+            scalars["rate/bpp"] = progress.bpp
+        self._add(progress.step, {"share": progress.share, "seconds": progress.seconds}, scalars)
+
+    def finish(self, report: "Report") -> None:
+        """Takes the figures of the finished file.
+
+        Raises:
+            SourceError: The folder cannot be written to.
+        """
+        scalars = {"file/psnr": report.psnr_rgb, "file/ssim": report.ssim, "file/bpp": report.bpp}
+        self._add(report.steps, {}, scalars)
+
+    def close(self) -> None:
+        """Writes out what TensorBoard's writer still holds."""
+        if self._events is not None:
+            self._events.close()
+
+    def _add(self, step: int, more: dict[str, float], scalars: dict[str, float]) -> None:
+        try:
+            events = self._events or self._begin()
+            with open(self._folder / METRICS, "a", encoding="utf-8") as lines:
+                lines.write(json.dumps({"step": step, **more, **scalars}) + "\n")
+            for tag, scalar in scalars.items():
+                events.add_scalar(tag, scalar, step)
+        except OSError as error:
+            raise SourceError(f"--log {self._folder}: cannot be written: {error.strerror or error}") from None
+
+    def _begin(self) -> Any:
+        self._folder.mkdir(exist_ok=True)
+        if not self._resumes:
+            (self._folder / METRICS).write_text("")
+        self._events = self._open_events(str(self._folder))
+        return self._events
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise SourceError(f"--log {folder}: is a file; name a folder")
+        place = folder if folder.exists() else folder.absolute().parent
+        if not place.is_dir():
+            raise SourceError(f"--log {folder}: the folder {place} does not exist")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise SourceError(f"--log {folder}: the folder {place} is not writable")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"--log {str(folder)!r}: cannot be written: {reason}") from None

@@ -1,0 +1,95 @@
+"""How far a command is, on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+
+from fieldpress.cli.text import duration, one_line
+
+if TYPE_CHECKING:
+    from fieldpress.training.loop import Progress as Training
+
+Item = TypeVar("Item")
+
+_LINE_SECONDS = 10.0
+"""Between lines where there is no terminal."""
+_MEASURING = "decoding the file again, to measure it"
+
+
+def training_display(source: str) -> "AbstractContextManager[Callable[[Training], None]]":
+    """Shows a training run; call what it gives after every step."""
+    return _training_bar(source) if _draws() else _training_lines()
+
+
+@contextmanager
+def activity(text: str) -> Iterator[None]:
+    """Shows on a terminal that something goes on of which nobody knows how long it takes."""
+    if not _draws():
+        yield
+        return
+    with _bar(SpinnerColumn(), TextColumn("{task.description}", markup=False)) as bar:
+        bar.add_task(one_line(text), total=None)
+        yield
+
+
+def counted(items: Iterable[Item], count: int, text: str) -> Iterator[Item]:
+    """The items, with a bar on a terminal."""
+    if not _draws():
+        yield from items
+        return
+    with _bar(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()) as bar:
+        yield from bar.track(items, total=count, description=one_line(text))
+
+
+@contextmanager
+def _training_bar(source: str) -> "Iterator[Callable[[Training], None]]":
+    text = TextColumn("{task.description}", markup=False)
+    with _bar(text, BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}", markup=False)) as bar:
+        task = bar.add_task(one_line(f"reading {source}"), total=None, figures="")
+
+        def show(step: "Training") -> None:
+            if step.share < 1:
+                bar.update(task, description="training", total=1.0, completed=step.share, figures=_figures(step))
+            else:
+                bar.remove_task(task)
+                bar.add_task(_MEASURING, total=None, figures="")
+
+        yield show
+
+
+@contextmanager
+def _training_lines() -> "Iterator[Callable[[Training], None]]":
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    due = 0.0
+
+    def show(step: "Training") -> None:
+        nonlocal due
+        if step.share < 1 and time.monotonic() < due:
+            return
+        due = time.monotonic() + _LINE_SECONDS
+        console.print(f"{step.share:4.0%}  step {step.step}  {_figures(step)}")
+        if step.share >= 1:
+            console.print(_MEASURING)
+
+    yield show
+
+
+def _figures(step: "Training") -> str:
+    """PSNR, estimated size and time left; the size is known from the first round trip on."""
+    left = duration(step.seconds * (1 / step.share - 1)) if step.share > 0 else "?"
+    size = f"{step.bpp:.4f} bpp" if step.bpp else "? bpp"
+    return f"{step.psnr:.2f} dB  {size}  {left} left"
+
+
+def _draws() -> bool:
+    console = Console(stderr=True)
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def _bar(*columns: "TextColumn | BarColumn | SpinnerColumn | TaskProgressColumn | MofNCompleteColumn") -> Progress:
+    # Standard output stays as it is: it may be a pipe that takes pictures.
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)

@@ -1,0 +1,160 @@
+"""The commands that only tell: ``fieldpress info``, ``fieldpress eval`` and ``fieldpress presets``."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import arg
+
+from fieldpress.cli import flags
+from fieldpress.cli.progress import activity
+from fieldpress.cli.text import columns, duration, figures, one_line, say
+from fieldpress.config import Plain, from_plain, shown, to_plain
+from fieldpress.errors import ConfigError, FormatError
+
+if TYPE_CHECKING:
+    from fieldpress.container import Contents
+    from fieldpress.report import ChunkSize
+    from fieldpress.signals.base import Signal
+
+
+@dataclass(frozen=True)
+class Info:
+    """Tell what a file holds, and where its bytes go.
+
+    Example: fieldpress info clip.fpr
+    """
+
+    file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
+    """A file that fieldpress wrote."""
+    json: bool = False
+    """As JSON."""
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Measure how close a file's pictures are to a source.
+
+    Example: fieldpress eval clip.fpr clip.mp4
+    """
+
+    file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
+    """A file that fieldpress wrote."""
+    source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
+    """The video, image or folder it was made from, or another one of the same size."""
+    device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    json: bool = False
+    """As JSON, with the keys of a report."""
+
+
+@dataclass(frozen=True)
+class Presets:
+    """List the presets, one a line. `fieldpress encode --help PRESET` shows all settings of one."""
+
+
+def info(arguments: list[str]) -> int:
+    """Tells what a file holds; returns the exit status.
+
+    Raises:
+        FieldpressError: The file cannot be read or is none, or the command line is wrong.
+    """
+    command = flags.parse(Info, arguments)
+
+    from fieldpress import container, signals
+    from fieldpress.loading import read_bytes
+    from fieldpress.report import chunk_sizes
+    from fieldpress.signals.base import Signal
+
+    assert signals.SIGNALS, "the registry that from_plain reads is filled on import"
+    data = read_bytes(command.file)
+    try:
+        contents = container.read(data)
+        signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
+        sizes = chunk_sizes(data)
+    except (FormatError, ConfigError) as error:
+        raise FormatError(f"{command.file}: {error}") from None
+    bpp = 8 * len(data) / (signal.frames * signal.height * signal.width)
+    if command.json:
+        about = {"bytes": len(data), "bpp": bpp, **contents.header, "chunks": [asdict(size) for size in sizes]}
+        say(json.dumps(about, indent=2))
+        return 0
+    say(one_line(command.file))
+    say(columns(_description(signal, contents)))
+    say("")
+    say(columns(_size_table(sizes, len(data)), right=[1, 2]))
+    say(f"\n  {bpp:.4f} bits per pixel")
+    return 0
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Measures a file against a source; returns the exit status.
+
+    Raises:
+        FieldpressError: As :func:`fieldpress.writing.evaluate`, or the command line is wrong.
+    """
+    command = flags.parse(Eval, arguments)
+
+    from fieldpress import writing
+
+    with activity("decoding and measuring"):
+        report = writing.evaluate(command.file, command.source, command.device)
+    if command.json:
+        say(report.to_json())
+        return 0
+    say(one_line(f"{command.file} against {command.source}"))
+    say(figures(report))
+    return 0
+
+
+def presets(arguments: list[str]) -> int:
+    """Lists the presets; returns the exit status.
+
+    Raises:
+        ConfigError: The command line is wrong.
+    """
+    flags.parse(Presets, arguments)
+
+    from fieldpress.presets import PRESETS
+
+    say(columns([[recipe.name, recipe.about] for recipe in PRESETS.values()]))
+    return 0
+
+
+def _description(signal: "Signal", contents: "Contents") -> list[list[str]]:
+    """What the file holds and where it comes from. The header may say anything, so nothing of it is shown as it is."""
+    numbers = sum(math.prod(shape) for chunk in contents.chunks for _, shape in chunk.tensors)
+    field, about = contents.header.get("field"), contents.header.get("about")
+    decoder = field.get("decoder") if isinstance(field, dict) else None
+    rows = [["holds", _pictures(signal)], ["field", f"{numbers:,} numbers, decoder {_plain_part(decoder)}"]]
+    if isinstance(about, dict):
+        rows.append(["made by", ", ".join(f"{name} {shown(about[name]).strip(chr(39))}" for name in about)])
+    return [[label, one_line(text)] for label, text in rows]
+
+
+def _pictures(signal: "Signal") -> str:
+    size = f"{signal.width} x {signal.height}"
+    plain = to_plain(signal)
+    if plain["id"] == "image":
+        return f"an image of {size}"
+    rate = Fraction(*plain["frame_rate"])
+    times = " on average" if plain["timestamps"] is not None else ""
+    length = duration(float(signal.frames / rate))
+    return f"a video of {signal.frames} pictures of {size}, {float(rate):.6g} a second{times}, {length} long"
+
+
+def _plain_part(part: Plain) -> str:
+    """A part in plain data, in words: ``mlp, width 24, depth 2``."""
+    if not isinstance(part, dict):
+        return shown(part)
+    return ", ".join(str(value) if name == "id" else f"{name} {shown(value)}" for name, value in part.items())
+
+
+def _size_table(sizes: "tuple[ChunkSize, ...]", total: int) -> list[list[str]]:
+    rows = [["part", "bytes", "share", "compressor"]]
+    for size in sizes:
+        rows.append([size.name, f"{size.bytes:,}", f"{size.bytes / total:.1%}", one_line(size.compressor or "")])
+    return [*rows, ["whole file", f"{total:,}", "100.0%", ""]]

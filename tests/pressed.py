@@ -1,0 +1,70 @@
+"""Small files made without training: any field with drawn numbers, any signal, any plan."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from fieldpress import container
+from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
+from fieldpress.config import to_plain
+from fieldpress.decoders import Mlp, Siren
+from fieldpress.encodings import Planes, Volume
+from fieldpress.encodings.volume import Level
+from fieldpress.field import FieldConfig
+from fieldpress.reading import About
+from fieldpress.signals import Image
+from fieldpress.signals import Video as Clip
+from fieldpress.signals.base import Signal
+from fieldpress.training.plan import assign
+
+CLIP = Clip(5, 24, 32, (25, 1), (1, 25), None, "bt709", False)
+PICTURE = Image(13, 9, "rgb", True)
+
+FITTED = FieldConfig({"volume": Volume((Level(1, 5, 24, 32), Level(2, 5, 12, 16)))}, Mlp(8, 2))
+PUBLISHED = FieldConfig(
+    {
+        "planes": Planes(2, xy=((4, 4), (6, 6)), yt=((4, 4), (6, 6)), xt=((4, 4), (6, 6))),
+        "volume": Volume((Level(2, 5, 7, 7),), interpolation="nearest"),
+    },
+    Siren(8, 2),
+)
+STILL = FieldConfig({"volume": Volume((Level(1, 1, 13, 9), Level(2, 1, 7, 5)))}, Mlp(4, 1))
+
+FILM_PLAN: dict[str, Compressor] = {
+    "volume": Video(codec="svt-av1", crf=40, preset="12", amplitude=0.5),
+    "decoder": Entropy(step=1 / 256, unit="absolute"),
+}
+MIXED_PLAN: dict[str, Compressor] = {
+    "planes.xy": Uniform(bits=6),
+    "planes": Entropy(step=0.05),
+    "volume": Raw(precision="float16"),
+    "decoder": Raw(),
+}
+
+
+def press(
+    config: FieldConfig = FITTED, signal: Signal = CLIP, plan: Mapping[str, Compressor] = FILM_PLAN, seed: int = 0
+) -> bytes:
+    """A file of this field with smooth random grids and random weights, such that colours stay mostly in [0, 1]."""
+    torch.manual_seed(seed)
+    shapes = config.shapes()
+    arrays = {name: tensor.detach().numpy() for name, tensor in config.build().tensors().items()}
+    random = np.random.default_rng(seed)
+    for name, array in arrays.items():
+        if not name.startswith("decoder."):
+            wave = sum(np.sin(random.uniform(0.1, 0.6) * index) for index in np.indices(array.shape)[1:])
+            array[:] = 0.1 * wave + random.normal(0, 0.02, array.shape)
+        elif name == "decoder.last.weight":
+            array[:] = random.normal(0, 0.2, array.shape)
+    chunks = [
+        container.Chunk(
+            rule,
+            tuple((name, shapes[name]) for name in names),
+            to_plain(plan[rule]),
+            plan[rule].encode_all([arrays[name] for name in names]),
+        )
+        for rule, names in assign(plan, shapes).items()
+    ]
+    header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(About("test", seed, 0, "cpu"))}
+    return container.write(header, chunks)

@@ -1,0 +1,105 @@
+"""The start from the source: before the first step the field already shows the clip."""
+
+import numpy as np
+import pytest
+import torch
+
+from clips import moving_pictures
+from fieldpress.decoders import Mlp, Siren
+from fieldpress.encodings import Planes, Volume
+from fieldpress.encodings.volume import Level
+from fieldpress.errors import ConfigError
+from fieldpress.field import Field, FieldConfig, Lattice
+from fieldpress.grids import FittedGrids
+from fieldpress.training.start import PEAK, can_start, start_from_source
+
+
+def started(rgb: torch.Tensor, grids: FittedGrids | None = None) -> Field:
+    frames, height, width, _ = rgb.shape
+    field = FieldConfig((grids or FittedGrids()).encodings(frames, height, width), Mlp()).build()
+    start_from_source(field, rgb)
+    return field
+
+
+def centres(count: int) -> torch.Tensor:
+    return (torch.arange(count) + 0.5) / count
+
+
+def shown(field: Field, frames: int, height: int, width: int) -> torch.Tensor:
+    with torch.no_grad():
+        return field(Lattice(centres(frames), centres(height), centres(width)))
+
+
+def colour_clip(*size: int) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(moving_pictures(*size)))
+
+
+def grey_clip(*size: int) -> torch.Tensor:
+    return colour_clip(*size)[..., :1].expand(-1, -1, -1, 3).contiguous()
+
+
+@pytest.mark.parametrize("size", [(4, 24, 32), (3, 25, 31), (1, 24, 32), (5, 1, 1), (2, 1, 40)], ids=str)
+def test_a_grey_clip_is_shown_exactly(size: tuple[int, ...]):
+    clip = grey_clip(*size)
+    # Each number goes through two products in single precision: 1e-5 is a four-hundredth of a code value.
+    torch.testing.assert_close(shown(started(clip), *size), clip / 255, rtol=0, atol=1e-5)
+
+
+def test_pictures_of_one_colour_each_are_shown_exactly():
+    clip = torch.randint(256, (6, 1, 1, 3), dtype=torch.uint8).expand(6, 30, 20, 3).contiguous()
+    torch.testing.assert_close(shown(started(clip), 6, 30, 20), clip / 255, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (3, 200, 77)])
+def test_a_clip_of_one_colour_is_shown_exactly(colour: tuple[int, int, int]):
+    clip = torch.tensor(colour, dtype=torch.uint8).expand(3, 8, 10, 3).contiguous()
+    torch.testing.assert_close(shown(started(clip), 3, 8, 10), clip / 255, rtol=0, atol=1e-5)
+
+
+def test_a_coarser_field_shows_the_mean_of_each_of_its_cells():
+    clip = grey_clip(3, 24, 32)
+    field = started(clip, FittedGrids(parameters_per_pixel=1.5 / 4))
+    means = (clip / 255).reshape(3, 12, 2, 16, 2, 3).mean((2, 4))
+    torch.testing.assert_close(shown(field, 3, 12, 16), means, rtol=0, atol=1e-5)
+
+
+def test_fewer_times_show_the_mean_of_the_pictures_around():
+    clip = grey_clip(6, 10, 12)
+    field = FieldConfig({"volume": Volume((Level(1, 2, 10, 12),))}, Mlp()).build()
+    start_from_source(field, clip)
+    means = (clip / 255).reshape(2, 3, 10, 12, 3).mean(1)
+    torch.testing.assert_close(shown(field, 2, 10, 12), means, rtol=0, atol=1e-5)
+
+
+def test_colours_lose_no_more_than_their_halved_resolution():
+    clip = colour_clip(4, 48, 64)
+    error = (shown(started(clip), 4, 48, 64) - clip / 255).square().mean()
+    grey = (shown(started(grey_clip(4, 48, 64)), 4, 48, 64) - clip / 255).square().mean()
+    assert error < 0.25 * grey
+
+
+def test_grids_stay_within_what_a_video_compressor_holds():
+    for tensor in started(colour_clip(4, 48, 64)).encodings["volume"].parameters():
+        assert tensor.abs().max() <= PEAK + 1e-6
+
+
+@pytest.mark.parametrize("plane_features", [0, 2])
+def test_other_encodings_are_left_out_of_the_linear_path(plane_features: int):
+    clip = grey_clip(3, 24, 32)
+    field = started(clip, FittedGrids(plane_features=plane_features))
+    torch.testing.assert_close(shown(field, 3, 24, 32), clip / 255, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FieldConfig({"planes": Planes(1, ((2, 2),), (), ())}, Mlp()),
+        FieldConfig({"volume": Volume((Level(1, 1, 2, 2),))}, Siren()),
+    ],
+    ids=["no volume", "no linear path"],
+)
+def test_a_field_that_cannot_start_says_so(config: FieldConfig):
+    field = config.build()
+    assert not can_start(field)
+    with pytest.raises(ConfigError, match="start random"):
+        start_from_source(field, grey_clip(1, 2, 2))

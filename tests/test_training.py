@@ -1,0 +1,273 @@
+"""The training loop: budgets, schedules, guidance, and runs that stop and go on."""
+
+import io
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from clips import moving_pictures
+from fieldpress.compressors import Array, Compressor, Shape, Uniform
+from fieldpress.compressors.guides import Guidance, Guide
+from fieldpress.decoders import Mlp, Siren
+from fieldpress.errors import ConfigError
+from fieldpress.field import DecoderConfig, FieldConfig, Lattice
+from fieldpress.grids import FittedGrids
+from fieldpress.training.config import Budget, Training
+from fieldpress.training.loop import Progress, Trainer
+from fieldpress.training.optimiser import LazyAdam
+from fieldpress.training.plan import assign
+
+CLIP = torch.from_numpy(np.ascontiguousarray(moving_pictures(5, 24, 32)))
+
+
+@dataclass(frozen=True)
+class Rounded(Compressor):
+    """Multiples of a step, stored as they are: as lossy as the real ones, and quicker."""
+
+    id: ClassVar[str] = "rounded"
+
+    step: float
+
+    def encode(self, array: Array) -> bytes:
+        return np.rint(array / self.step).astype("<i2").tobytes()
+
+    def decode(self, data: bytes, shape: Shape) -> Array:
+        return (np.frombuffer(data, "<i2").reshape(shape) * self.step).astype(np.float32)
+
+
+PLAN: dict[str, Compressor] = {"volume": Rounded(1 / 32), "planes": Rounded(1 / 64), "decoder": Rounded(1 / 256)}
+
+
+def trainer(
+    steps: int | None = 20,
+    seed: int = 0,
+    decoder: DecoderConfig | None = None,
+    plan: dict[str, Compressor] | None = None,
+    minutes: float | None = None,
+    guidance: dict[str, Any] | None = None,
+    **training: Any,
+) -> Trainer:
+    torch.manual_seed(seed)
+    config = FieldConfig(FittedGrids(plane_features=2).encodings(*CLIP.shape[:3]), decoder or Mlp(8, 1))
+    how = Training(Guidance(**(guidance or {})), **{"batch_pixels": 2 * 24 * 32, **training})
+    return Trainer(config.build(), CLIP, plan or PLAN, how, Budget(minutes, steps), seed)
+
+
+def run(started: Trainer, steps: int | None = None) -> list[Progress]:
+    """To the end, or so many steps."""
+    found = []
+    for progress in started:
+        found.append(progress)
+        if len(found) == steps:
+            break
+    return found
+
+
+def psnr(field: torch.nn.Module) -> float:
+    axes = [(torch.arange(count) + 0.5) / count for count in CLIP.shape[:3]]
+    with torch.no_grad():
+        return -10 * math.log10((field(Lattice(*axes)) - CLIP / 255).square().mean())
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "as nvp-fit": {},
+    "none": {"guidance": {"kind": "none"}},
+    "project": {"guidance": {"kind": "project", "every": 0.1}},
+    "proximal": {"guidance": {"kind": "proximal", "every": 0.1, "start": 0.3}},
+    "pixels": {"sampling": "pixels"},
+    "l1-ssim": {"loss": "l1-ssim"},
+    "crops": {"batch_pixels": 300},
+    "random start, elementwise, decay": {
+        "start": "random", "grid_update": "elementwise", "grid_rate": 1e-2, "weight_decay": 1e-3
+    },
+    "siren": {"decoder": Siren(8, 2), "start": "random", "grid_rate": 1e-2, "grid_update": "elementwise"},
+}  # fmt: skip
+every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+# What every way of training does
+
+
+@every_way
+def test_at_the_end_the_field_holds_what_the_payloads_decode_to(way: dict[str, Any]):
+    trained = trainer(**way)
+    run(trained)
+    tensors = trained.field.tensors()
+    assert set(trained.payloads) == set(PLAN)
+    for chunk, names in assign(PLAN, tensors).items():
+        shapes = [tuple(tensors[name].shape) for name in names]
+        for name, array in zip(names, PLAN[chunk].decode_all(trained.payloads[chunk], shapes), strict=True):
+            np.testing.assert_array_equal(tensors[name].detach().numpy(), array)
+
+
+@every_way
+def test_training_improves_the_pictures(way: dict[str, Any]):
+    free = {**way, "guidance": {**way.get("guidance", {}), "settle": 1.0, "every": 0.5}}
+    trained = trainer(steps=60, **free)
+    before = psnr(trained.field)
+    run(trained)
+    assert psnr(trained.field) > before
+
+
+@every_way
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(way: dict[str, Any]):
+    payloads = []
+    for seed in (3, 3, 4):
+        trained = trainer(steps=5, seed=seed, **way)
+        run(trained)
+        payloads.append(trained.payloads)
+    assert payloads[0] == payloads[1]
+    assert payloads[0] != payloads[2]
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 9, 17, 20])
+@every_way
+def test_a_run_that_stops_and_goes_on_ends_with_the_same_bytes(way: dict[str, Any], done: int):
+    whole, first, second = trainer(**way), trainer(**way), trainer(seed=99, **way)
+    second._generator.manual_seed(0)  # even the generator comes from the checkpoint
+    run(whole)
+    if done:
+        run(first, done)
+    second.load_state(through_a_file(first.state()))
+    run(second)
+    assert second.payloads == whole.payloads
+    assert second.step == whole.step == 20
+
+
+# Budgets and schedules
+
+
+def test_a_budget_of_steps_takes_that_many():
+    found = run(trainer(steps=7))
+    assert [progress.step for progress in found] == [*range(1, 8), 7]  # and once more when everything is written
+    assert [progress.share for progress in found] == pytest.approx([*(i / 7 for i in range(7)), 1.0])
+
+
+def test_a_budget_of_minutes_ends_in_time_and_completely():
+    trained = trainer(steps=None, minutes=0.5 / 60)
+    found = run(trained)
+    assert set(trained.payloads) == set(PLAN)
+    assert found[-1].share == 1.0
+    assert found[-2].share < 1.0
+    assert all(later.seconds >= earlier.seconds for earlier, later in pairwise(found))
+
+
+def test_a_slow_codec_takes_a_quarter_of_the_minutes_at_most(monkeypatch: pytest.MonkeyPatch):
+    clock, meet = [0.0], Guide.advance
+    monkeypatch.setattr("fieldpress.training.loop.time.monotonic", lambda: clock[0])
+
+    def slow(*arguments: Any) -> None:
+        clock[0] += 10.0
+        meet(*arguments)
+
+    monkeypatch.setattr(Guide, "advance", slow)
+    trained = trainer(steps=None, minutes=2, guidance={"every": 0.001})
+    for _ in trained:
+        clock[0] += 1.0
+    assert trained._coding_seconds <= 0.25 * 120 + 3 * 10  # once more for each chunk
+
+
+def test_learning_rates_fall_to_a_thousandth(monkeypatch: pytest.MonkeyPatch):
+    rates, step = [], LazyAdam.step
+    monkeypatch.setattr(
+        LazyAdam, "step", lambda self: (rates.append([group["lr"] for group in self.param_groups]), step(self))
+    )
+    run(trainer(steps=40, decoder_rate=0.01, grid_rate=0.002))
+    decoder, grids = zip(*rates, strict=True)
+    assert (decoder[0], grids[0]) == (0.01, 0.002)
+    assert list(decoder) == sorted(decoder, reverse=True)
+    end = 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * 39 / 40))
+    assert (decoder[-1], grids[-1]) == (pytest.approx(0.01 * end), pytest.approx(0.002 * end))
+
+
+def test_grids_settle_at_their_time_and_the_decoder_learns_on():
+    trained = trainer(steps=20, guidance={"settle": 0.5})
+    run(trained, 11)  # the step at share 0.5 is the eleventh
+    assert set(trained.payloads) == {"volume", "planes"}
+    settled = {name: tensor.detach().clone() for name, tensor in trained.field.tensors().items()}
+    run(trained)
+    changed = {name for name, tensor in trained.field.tensors().items() if not torch.equal(tensor, settled[name])}
+    assert changed == {name for name in settled if name.startswith("decoder.")}
+
+
+def test_without_guidance_grids_learn_to_the_end():
+    trained = trainer(guidance={"kind": "none", "settle": 0.5})
+    run(trained, 19)
+    assert not trained.payloads
+    assert trained.bits == 0
+
+
+def test_guidance_makes_coarse_coding_cost_less():
+    coarse = {**PLAN, "volume": Rounded(1 / 8)}
+    found = {}
+    for kind in ("none", "round-trip"):
+        trained = trainer(steps=300, plan=coarse, guidance={"kind": kind})
+        run(trained)
+        found[kind] = psnr(trained.field)
+    assert found["round-trip"] > found["none"] + 0.5
+
+
+def test_progress_tells_bits_and_bits_per_pixel():
+    trained = trainer()
+    last = run(trained)[-1]
+    assert last.bits == 8 * sum(map(len, trained.payloads.values()))
+    assert last.bpp == last.bits / (5 * 24 * 32)
+
+
+def test_a_finished_run_has_nothing_more_to_do():
+    trained = trainer(steps=3)
+    run(trained)
+    payloads = dict(trained.payloads)
+    assert [progress.step for progress in trained] == [3]
+    assert trained.payloads == payloads
+
+
+def test_one_picture_trains_too():
+    torch.manual_seed(0)
+    config = FieldConfig(FittedGrids().encodings(1, 24, 32), Mlp(8, 1))
+    trained = Trainer(config.build(), CLIP[:1], PLAN, Training(Guidance()), Budget(steps=5), 0)
+    run(trained)
+    assert set(trained.payloads) == {"volume", "decoder"}
+
+
+# Requests that cannot be
+
+
+def test_a_plan_that_leaves_a_tensor_out_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"no rule of the plan takes tensor 'decoder\.skip'; the plan has volume, planes"
+    ):
+        trainer(plan={name: PLAN[name] for name in ("volume", "planes")})
+
+
+def test_a_plan_takes_whole_parts_of_names_or_globs_and_its_first_match():
+    names = ["volume.levels.0", "volume2.levels.0", "decoder.last.bias"]
+    plan = {"volume": Uniform(), "*.bias": Uniform(), "decoder": Uniform(), "*": Uniform(), "planes": Uniform()}
+    taken = {"volume": ["volume.levels.0"], "*.bias": ["decoder.last.bias"], "*": ["volume2.levels.0"]}
+    assert assign(plan, names) == taken
+
+
+@pytest.mark.parametrize("budget", [{}, {"minutes": 1.0, "steps": 1}, {"steps": 0}, {"minutes": -1.0}], ids=str)
+def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any]):
+    with pytest.raises(ConfigError, match="budget"):
+        Budget(**budget)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"batch_pixels": 0}, {"loss": "l1-ssim", "sampling": "pixels"}, {"grid_rate": -1.0}], ids=str
+)
+def test_settings_that_cannot_be_are_refused(setting: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"\w"):
+        replace(Training(Guidance()), **setting)
