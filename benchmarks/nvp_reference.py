@@ -1,6 +1,6 @@
 """NVP as published, in plain PyTorch: what fieldpress's training speed and quality are compared with.
 
-    python benchmarks/nvp_reference.py build/bunny.mkv --minutes 3
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/nvp_reference.py build/bunny.mkv --minutes 3
 
 A plain reading of "Scalable Neural Video Representations with Learnable Positional Features" (Kim et al., NeurIPS
 2022), its small model: three pyramids of planes and one dense volume, looked up point by point at random pixels;
@@ -25,8 +25,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import fieldpress
 from clips import Picture, quality, read_clip
 from contest import Contender, Outcome, StepwiseContender, alternate
+from fieldpress.presets import PRESETS
+from fieldpress.reading import About
+from fieldpress.signals import Video
+from fieldpress.training.config import Budget
+from fieldpress.training.loop import Trainer
+from fieldpress.writing import file_bytes
 from machine import machine
 
 LEVELS = 16
@@ -200,7 +207,31 @@ def nvp_contender(pictures: list[Picture], *, seconds: float, seed: int, batch: 
     return StepwiseContender(steps(), batch, finish)
 
 
-CONTENDERS: dict[str, Callable[..., Contender]] = {"nvp": nvp_contender}
+def fieldpress_contender(pictures: list[Picture], *, seconds: float, seed: int, batch: int) -> Contender:
+    """The default preset, within the same training time; its bits are those of a whole file."""
+    del batch  # the preset has its own
+    recipe = PRESETS["nvp-fit"]
+    rgb = np.stack(pictures)
+    torch.manual_seed(seed)
+    config = recipe.field(*rgb.shape[:3])
+    trainer = Trainer(
+        config.build(), torch.from_numpy(rgb), recipe.plan, recipe.training, Budget(minutes=seconds / 60), seed
+    )
+
+    def finish() -> Outcome:
+        for _ in trainer:  # whatever is left, and the last writing
+            pass
+        frames, height, width, _ = rgb.shape
+        signal = Video(frames, height, width, (25, 1), (1, 25), None, "rgb", True)
+        data = file_bytes(signal, config, recipe, trainer.payloads, About(recipe.name, seed, trainer.step, "cpu"))
+        began = time.perf_counter()
+        decoded = list(fieldpress.open(data))
+        return Outcome(8 * len(data), decoded, time.perf_counter() - began)
+
+    return StepwiseContender(trainer, trainer.pixels_per_step, finish)
+
+
+CONTENDERS: dict[str, Callable[..., Contender]] = {"nvp": nvp_contender, "fieldpress": fieldpress_contender}
 """Who can take part, by name; each is made by `(pictures, *, seconds, seed, batch)`."""
 
 

@@ -44,9 +44,20 @@ MIXED_PLAN: dict[str, Compressor] = {
 
 
 def press(
-    config: FieldConfig = FITTED, signal: Signal = CLIP, plan: Mapping[str, Compressor] = FILM_PLAN, seed: int = 0
+    config: FieldConfig = FITTED,
+    signal: Signal = CLIP,
+    plan: Mapping[str, Compressor] = FILM_PLAN,
+    *,
+    seed: int = 0,
+    contrast: float = 0.2,
 ) -> bytes:
-    """A file of this field with smooth random grids and random weights, such that colours stay mostly in [0, 1]."""
+    """A file of this field with smooth random grids and random weights.
+
+    Args:
+        config, signal, plan: What the header says.
+        seed: Of the numbers.
+        contrast: Size of the last layer's weights; at 0.2 colours stay mostly in [0, 1].
+    """
     torch.manual_seed(seed)
     shapes = config.shapes()
     arrays = {name: tensor.detach().numpy() for name, tensor in config.build().tensors().items()}
@@ -56,7 +67,7 @@ def press(
             wave = sum(np.sin(random.uniform(0.1, 0.6) * index) for index in np.indices(array.shape)[1:])
             array[:] = 0.1 * wave + random.normal(0, 0.02, array.shape)
         elif name == "decoder.last.weight":
-            array[:] = random.normal(0, 0.2, array.shape)
+            array[:] = contrast * random.normal(size=array.shape)
     chunks = [
         container.Chunk(
             rule,

@@ -9,9 +9,11 @@
 Names are loaded when first used: opening a file imports no training code.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fieldpress.devices import let_threads_sleep
 from fieldpress.errors import ConfigError, FieldpressError, FormatError, SourceError
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from fieldpress.reading import open_file as open
     from fieldpress.report import Report
     from fieldpress.writing import encode
+
+if "torch" not in sys.modules:  # later it would have no effect
+    let_threads_sleep()
 
 __version__ = "0.1.0"
 

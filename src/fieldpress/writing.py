@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -98,7 +99,7 @@ def encode(
     _check_memory(config, observations.name)
     # A dry run: whatever the format refuses, it refuses now.
     placeholders = dict.fromkeys(assign(chosen.plan, config.shapes()), bytes(_PLACEHOLDER_BYTES))
-    _file(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
+    file_bytes(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
 
     torch.manual_seed(seed)
     trainer = Trainer(
@@ -126,7 +127,7 @@ def encode(
     _train(trainer, checkpoint, request, on_progress)
 
     about = About(chosen.name, seed, trainer.step, torch.device(device).type)
-    data = _file(observations.signal, config, chosen, trainer.payloads, about)
+    data = file_bytes(observations.signal, config, chosen, trainer.payloads, about)
     save(out, data)
     encode_seconds = time.monotonic() - started
     checkpoint.unlink(missing_ok=True)
@@ -167,6 +168,9 @@ def check_target(out: Path, force: bool) -> None:
     try:
         if out.is_dir():
             raise SourceError(f"{out}: is a folder; name a file, such as {out / 'clip.fpr'}")
+        for path in (out, checkpoint_path(out)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path.stat()  # unlike exists(), this refuses a name that no file can have
         if out.exists() and not force:
             raise SourceError(f"{out}: exists already; use --force to replace it")
         if not out.parent.is_dir():
@@ -177,7 +181,9 @@ def check_target(out: Path, force: bool) -> None:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _file(signal: Signal, config: FieldConfig, chosen: Recipe, payloads: Mapping[str, bytes], about: About) -> bytes:
+def file_bytes(
+    signal: Signal, config: FieldConfig, chosen: Recipe, payloads: Mapping[str, bytes], about: About
+) -> bytes:
     """The bytes of a file, from those of its chunks.
 
     Raises:

@@ -1,5 +1,6 @@
 """How a field is fitted: the training settings of a recipe."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,8 +50,8 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
             raise ConfigError("give a budget in minutes or in steps, one of them")
-        if (self.minutes if self.minutes is not None else self.steps or 0) <= 0:
-            raise ConfigError("a training budget is above 0")
+        if not 0 < (self.minutes if self.minutes is not None else self.steps or 0) < math.inf:
+            raise ConfigError("a training budget is a number above 0")
 
     def share(self, step: int, seconds: float) -> float:
         """The share used, in [0, 1]."""

@@ -134,6 +134,11 @@ class Trainer:
         return Progress(self.step, share, psnr, self.bits, self._seconds, self.bits / self._pixels)
 
     @property
+    def pixels_per_step(self) -> int:
+        """How many pixels the loss of one step looks at."""
+        return self._sampler.pixels
+
+    @property
     def bits(self) -> float:
         """Of all chunks when last written."""
         return sum(guide.bits for guide in self.guides.values())

@@ -35,6 +35,11 @@ class FrameSampler:
         self._crop = (max(1, int(height * shrink)), max(1, int(width * shrink)))
         self._axes = tuple(_centres(n, rgb.device) for n in (frames, height, width))
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of a batch."""
+        return self.count * self._crop[0] * self._crop[1]
+
     def draw(self) -> Batch:
         """The next batch, a lattice of pixel centres."""
         frames, height, width, _ = self._rgb.shape
@@ -70,12 +75,13 @@ class PixelSampler:
     def __init__(self, rgb: UInt8[Tensor, "t h w 3"], pixels: int, generator: torch.Generator) -> None:
         self._flat = rgb.reshape(-1, 3)
         self._shape = rgb.shape[:3]
-        self._pixels = pixels
+        self.pixels = pixels
+        """Pixels of a batch."""
         self._generator = generator
 
     def draw(self) -> Batch:
         """The next batch, a list of pixel centres."""
-        index = torch.randint(len(self._flat), (self._pixels,), generator=self._generator).to(self._flat.device)
+        index = torch.randint(len(self._flat), (self.pixels,), generator=self._generator).to(self._flat.device)
         places = torch.stack(torch.unravel_index(index, self._shape), 1)
         sides = torch.tensor(self._shape, device=index.device)
         coordinates: Float[Tensor, "n 3"] = (places + 0.5) / sides

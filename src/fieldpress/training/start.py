@@ -20,8 +20,6 @@ PEAK = 0.49
 """Largest magnitude in a started grid: inside the range [-0.5, 0.5] that a video compressor maps to its code values."""
 _LUMA_SCALE = 3**-0.5
 """Grey from black to white then spans 1, like the luma of a video."""
-_COARSE_GAIN = 0.9
-"""Share of a coarse cell's side ratio that its channels are scaled up by; measured."""
 
 
 def can_start(field: Field) -> bool:
@@ -47,10 +45,7 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     mean, axes = principal_colours(rgb)
     cells, centre = volume.config.neighbours**2, volume.config.neighbours**2 // 2
     places = [(grid, channel) for grid in volume.levels for channel in range(len(grid))][:3]
-    scales = [
-        _LUMA_SCALE * max(1.0, _COARSE_GAIN * (rgb.shape[1] * rgb.shape[2] / grid[0, 0].numel()) ** 0.5)
-        for grid, _ in places
-    ]
+    scales = [_LUMA_SCALE * max(1.0, (rgb.shape[1] * rgb.shape[2] / grid[0, 0].numel()) ** 0.5) for grid, _ in places]
     for (grid, channel), axis, scale in zip(places, axes, scales, strict=False):
         for t, picture in enumerate(_averaged(rgb, grid.shape[1])):
             component = scale * ((picture - mean) @ axis)

@@ -1,0 +1,81 @@
+"""Writes the golden files of the current format version that are not there yet; never touches one that is.
+
+    python tests/golden/write.py
+
+Each is a file and, beside it, what it decoded to when it was written: the tensors, bit for bit, and the pictures.
+A file of a released version stays as it is for ever: what old bytes decode to is the format.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from pressed import CLIP, FITTED, PICTURE, PUBLISHED, STILL, press
+
+import fieldpress
+from clips import moving_pictures, rgb_frame, write_clip, write_picture
+from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
+from fieldpress.container import VERSION
+from fieldpress.presets import Recipe, recipe
+
+FOLDER = Path(__file__).parent / f"v{VERSION}"
+
+HEVC_PLAN: dict[str, Compressor] = {
+    "volume.levels.0": Video(codec="x265", crf=20, preset="veryfast", bits=12),
+    "volume": Video(codec="x265-intra", crf=20, preset="veryfast", per="tensor", parts=Raw()),
+    "decoder": Uniform(bits=8),
+}
+ENTROPY_PLAN: dict[str, Compressor] = {
+    "planes.xy": Uniform(bits=6),
+    "planes": Entropy(step=0.05),
+    "volume": Entropy(step=0.01, unit="absolute"),
+    "decoder": Raw(precision="float16"),
+}
+
+
+def encoded(chosen: Recipe, frames: int) -> bytes:
+    """The file of a tiny source, trained for five steps."""
+    with TemporaryDirectory() as folder:
+        pictures = [rgb_frame(picture) for picture in moving_pictures(frames, 32, 40)]
+        source = (
+            write_picture(Path(folder) / "source.png", pictures[0], "png")
+            if chosen.name == "image"
+            else write_clip(Path(folder) / "source.mkv", pictures, "ffv1", "bgr0")
+        )
+        fieldpress.encode(source, Path(folder) / "out.fpr", chosen, steps=5, device="cpu")
+        return (Path(folder) / "out.fpr").read_bytes()
+
+
+def files() -> dict[str, bytes]:
+    """Every golden file by name: each part of the format is in one of them."""
+    planes = replace(recipe("nvp-fit").grids, plane_features=2)
+    return {
+        "nvp-fit": encoded(recipe("nvp-fit"), frames=4),
+        "nvp-fit-with-planes": encoded(replace(recipe("nvp-fit"), grids=planes), frames=3),
+        "image": encoded(recipe("image"), frames=1),
+        "published": press(PUBLISHED, CLIP, ENTROPY_PLAN),
+        "hevc": press(FITTED, CLIP, HEVC_PLAN),
+        "raw-image": press(STILL, PICTURE, {"*": Raw()}),
+    }
+
+
+def main() -> None:
+    """Writes what is missing."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, data in files().items():
+        path = FOLDER / f"{name}.fpr"
+        if path.exists():
+            continue
+        decoded = fieldpress.open(data)
+        tensors = {name: tensor.numpy() for name, tensor in decoded.field.tensors().items()}
+        np.savez_compressed(path.with_suffix(".npz"), pictures=np.stack(list(decoded)), **tensors)
+        path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

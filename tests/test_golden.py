@@ -1,0 +1,68 @@
+"""Files of every version of the format decode to what they decoded to when they were written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fieldpress
+from fieldpress import container
+from fieldpress.compressors import COMPRESSORS
+from fieldpress.decoders import DECODERS
+from fieldpress.encodings import ENCODINGS
+from fieldpress.signals import SIGNALS
+
+FOLDER = Path(__file__).parent / "golden"
+GOLDEN = {1: ["hevc", "image", "nvp-fit", "nvp-fit-with-planes", "published", "raw-image"]}
+"""Names of the files by version; ``golden/write.py`` writes new ones."""
+
+every_file = pytest.mark.parametrize(
+    "path",
+    [FOLDER / f"v{version}" / f"{name}.fpr" for version in GOLDEN for name in GOLDEN[version]],
+    ids=lambda p: p.stem,
+)
+
+
+def test_no_file_is_missing_or_unlisted():
+    found = {version: sorted(path.stem for path in (FOLDER / f"v{version}").glob("*.fpr")) for version in GOLDEN}
+    assert found == GOLDEN
+
+
+def test_the_current_version_has_golden_files():
+    assert max(GOLDEN) == container.VERSION
+
+
+@every_file
+def test_the_file_is_of_its_version(path: Path):
+    assert f"v{path.read_bytes()[len(container.MAGIC)]}" == path.parent.name
+
+
+@every_file
+def test_tensors_decode_bit_for_bit(path: Path):
+    tensors = fieldpress.open(path).field.tensors()
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        assert {*stored.files} == {*tensors, "pictures"}
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(tensor.numpy(), stored[name], strict=True, err_msg=name)
+
+
+@every_file
+def test_pictures_decode_within_a_code_value(path: Path):
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        pictures = np.stack(list(fieldpress.open(path)))
+        assert pictures.shape == stored["pictures"].shape
+        # Machines add up in different orders: a colour on the border of two codes may fall to either.
+        assert np.abs(pictures.astype(int) - stored["pictures"]).max() <= 1
+
+
+def test_every_part_of_the_format_is_in_one_of_the_files():
+    found: dict[str, set[str]] = {"signal": set(), "encoding": set(), "decoder": set(), "compressor": set()}
+    for path in (FOLDER / f"v{container.VERSION}").glob("*.fpr"):
+        contents = container.read(path.read_bytes())
+        field = contents.header["field"]
+        found["signal"].add(contents.header["signal"]["id"])
+        found["encoding"] |= {config["id"] for config in field["encodings"].values()}
+        found["decoder"].add(field["decoder"]["id"])
+        found["compressor"] |= {chunk.compressor["id"] for chunk in contents.chunks}
+    registries = {"signal": SIGNALS, "encoding": ENCODINGS, "decoder": DECODERS, "compressor": COMPRESSORS}
+    assert found == {noun: set(registry) for noun, registry in registries.items()}
