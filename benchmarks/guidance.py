@@ -2,9 +2,9 @@
 
     python benchmarks/guidance.py build/bunny.mkv --minutes 5
 
-Each kind of guidance is one whole encode with the same budget and seed. Without guidance (none) the compressors meet the
-grids only after training. Bits are those of the finished file; quality is that of its decoded pictures. Two files differ
-in both, so they are also compared at equal bits, along the slope that the guided field itself has between two CRFs.
+Each kind of guidance is one whole encode with the same budget and seed. Without guidance (none) the compressors meet
+the grids only after training. Bits are those of the finished file; quality is that of its decoded pictures. Two files
+differ in both, so they are also compared at equal bits, along the guided field's own slope between two CRFs.
 """
 
 import argparse

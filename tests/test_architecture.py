@@ -37,7 +37,7 @@ ALLOWED = {
     "views": FOUNDATION | {"field", "signals"},
     "sinks": FOUNDATION | {"signals", "pixels"},
     "sources": FOUNDATION | {"signals", "pixels"},
-    "reading": FOUNDATION | {"compressors", "decoders", "encodings", "field", "loading", "signals", "views"},
+    "reading": FOUNDATION | {"compressors", "decoders", "devices", "encodings", "field", "loading", "signals", "views"},
     "training": FOUNDATION | {"compressors", "decoders", "encodings", "field", "metrics"},
 }
 """Part of the package to the parts that it may import, besides itself."""

@@ -305,6 +305,6 @@ def test_as_much_as_a_small_file_may_hold_is_shown_in_bounded_memory(tmp_path: P
             FieldConfig({"planes": Planes(2000, ((1, 1), (2, 2)), (), ())}, Mlp(16, 1)), clip(1, 2000)
         ),
         "a wide layer": zeros(FieldConfig({"planes": Planes(2, ((2, 2),), (), ())}, Mlp(4096, 1)), clip(1, 2000)),
-        "a coarse grid": zeros(FieldConfig({"volume": Volume((Level(64, 1, 16, 16),))}, Mlp(4, 1)), clip(1, 16_384)),
+        "a coarse grid": zeros(FieldConfig({"volume": Volume((Level(24, 1, 16, 16),))}, Mlp(4, 1)), clip(1, 16_384)),
     }
     _limited(tmp_path, files)

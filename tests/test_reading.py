@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pressed import CLIP, FITTED, MIXED_PLAN, PICTURE, PUBLISHED, STILL, press
 
 import fieldpress
@@ -145,6 +146,12 @@ def test_a_path_is_opened(tmp_path: Path):
     (tmp_path / "clip.fpr").write_bytes(FILES["fitted"])
     for path in (tmp_path / "clip.fpr", str(tmp_path / "clip.fpr")):
         np.testing.assert_array_equal(fieldpress.open(path)[2], fieldpress.open(FILES["fitted"])[2])
+
+
+@pytest.mark.parametrize("device", ["tpu", "", *([] if torch.cuda.is_available() else ["cuda", "cuda:1"])])
+def test_a_device_that_is_not_here_is_refused(device: str):
+    with pytest.raises(ConfigError, match="device"):
+        fieldpress.open(FILES["fitted"], device)
 
 
 def test_opening_renders_nothing(monkeypatch: pytest.MonkeyPatch):

@@ -18,6 +18,7 @@ from fieldpress.compressors import COMPRESSORS
 from fieldpress.compressors.base import Array, Compressor, Shape
 from fieldpress.config import Plain, from_plain
 from fieldpress.decoders import DECODERS
+from fieldpress.devices import choose_device
 from fieldpress.encodings import ENCODINGS
 from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import Field, FieldConfig, Points
@@ -125,9 +126,10 @@ def open_file(source: str | os.PathLike[str] | bytes | bytearray | memoryview, d
 
     Args:
         source: A path, or the bytes of a file.
-        device: Where the field computes: ``"cpu"`` or a torch device.
+        device: Where the field computes: ``"cpu"``, ``"cuda"`` or ``"auto"``.
 
     Raises:
+        ConfigError: There is no such device here.
         SourceError: The file cannot be read.
         FormatError: The bytes are not a fieldpress file, are damaged, or are of a later version.
     """
@@ -141,6 +143,7 @@ def open_file(source: str | os.PathLike[str] | bytes | bytearray | memoryview, d
 
 def decode(data: bytes | memoryview, device: str = "cpu") -> Decoded:
     """The decoded file of these bytes; see :func:`open_file`."""
+    device = choose_device(device)
     contents = container.read(data)
     signal, config, about = read_header(contents.header)
     if any(chunk.segment for chunk in contents.chunks):

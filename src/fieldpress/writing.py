@@ -32,7 +32,7 @@ CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
 _PLACEHOLDER_BYTES = 2**16
 """Of each chunk in a dry run: enough for the most numbers that the format allows at all."""
-_BYTES_PER_PARAMETER = 32
+_BYTES_PER_PARAMETER = 64
 """Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
 
 

@@ -115,24 +115,30 @@ class VolumeEncoding(Encoding):
         channels, frames, height, width = grid.shape
         flat = grid.reshape(channels, -1)
         times = self._taps(query, 0, frames)
-        cells = []
-        for row_offset in self._offsets():
-            rows = self._taps(query, 1, height, row_offset)
-            for column_offset in self._offsets():
-                columns = self._taps(query, 2, width, column_offset)
-                cells.append(_blend(flat, times, rows, columns, height, width))
-        return torch.stack(cells, 1).reshape(channels * len(cells), -1)
+        # Row offsets, column offsets and points are three axes that broadcast: one lookup serves all neighbours.
+        rows = _stacked([self._taps(query, 1, height, offset) for offset in self._offsets()], axis=1)
+        columns = _stacked([self._taps(query, 2, width, offset) for offset in self._offsets()], axis=0)
+        return _blend(flat, times, rows, columns, height, width).reshape(channels * self.config.neighbours**2, -1)
 
 
-def _blend(flat: Tensor, times: Taps, rows: Taps, columns: Taps, height: int, width: int) -> Float[Tensor, "c n"]:
-    """Trilinear value of each point; axes whose places are all cell centres cost nothing."""
+def _stacked(along: list[Taps], axis: int) -> Taps:
+    """Taps of several offsets as one, (offsets, 1, n) for ``axis`` 1 and (1, offsets, n) for 0."""
+    share = None
+    between = next((one.share for one in along if one.share is not None), None)
+    if between is not None:
+        zero = torch.zeros_like(between)
+        share = torch.stack([zero if one.share is None else one.share for one in along]).unsqueeze(axis)
+    lower, upper = (torch.stack(cells).unsqueeze(axis) for cells in zip(*(one[:2] for one in along), strict=True))
+    return Taps(lower, upper, share)
+
+
+def _blend(flat: Tensor, times: Taps, rows: Taps, columns: Taps, height: int, width: int) -> Tensor:
+    """Trilinear value of each point and neighbour; axes whose places are all cell centres cost nothing."""
 
     def along_columns(time: Tensor, row: Tensor) -> Tensor:
         line = (time * height + row) * width
-        low = flat.index_select(1, line + columns.lower)
-        return (
-            low if columns.share is None else torch.lerp(low, flat.index_select(1, line + columns.upper), columns.share)
-        )
+        low = _gather(flat, line + columns.lower)
+        return low if columns.share is None else torch.lerp(low, _gather(flat, line + columns.upper), columns.share)
 
     def along_rows(time: Tensor) -> Tensor:
         low = along_columns(time, rows.lower)
@@ -140,6 +146,10 @@ def _blend(flat: Tensor, times: Taps, rows: Taps, columns: Taps, height: int, wi
 
     low = along_rows(times.lower)
     return low if times.share is None else torch.lerp(low, along_rows(times.upper), times.share)
+
+
+def _gather(flat: Float[Tensor, "c cells"], index: Tensor) -> Tensor:
+    return flat.index_select(1, index.flatten()).reshape(len(flat), *index.shape)
 
 
 def read_slices(grid: Float[Tensor, "c t y x"], times: Tensor) -> Float[Tensor, "c n y x"]:

@@ -24,12 +24,14 @@ from fieldpress.metrics import ssim
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
-from fieldpress.training.sampling import FrameSampler, PixelSampler
+from fieldpress.training.sampling import Batch, FrameSampler, PixelSampler
 from fieldpress.training.start import start_from_source
 
 DECODER = "decoder"
 _FINAL_RATE = 1e-3
 """Learning rates end at this share of their start."""
+_MOST_POINTS = 1 << 17
+"""Points are trained on in parts of so many, their gradients added: a batch of a million fits in memory."""
 _MOST_CODING = 0.25
 """With a budget in minutes, round trips take at most this share of the time: a slow codec is then met less often."""
 
@@ -176,22 +178,31 @@ class Trainer:
         decay = _FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share))
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * decay
-        query, target = self._sampler.draw()
-        with torch.autocast("cuda", torch.bfloat16, enabled=target.is_cuda):
-            output = self.field.planar(query).float()
-        error = output - target
-        distortion = squared = error.square().mean()
-        if self.training.loss == "l1-ssim":
-            pictures = (output.movedim(0, 1), target.movedim(0, 1))
-            distortion = 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures))
+        batch = self._sampler.draw()
+        self._optimiser.zero_grad(set_to_none=True)
+        mean_squared_error = 0.0
+        for part in batch.parts(_MOST_POINTS):
+            share_of_batch = part.target.numel() / batch.target.numel()
+            distortion, squared = self._distortion(part)
+            (share_of_batch * distortion).backward()
+            mean_squared_error += share_of_batch * squared
         for chunk, guide in self.guides.items():
             penalty = None if chunk in self.payloads else guide.penalty(self._tensors[chunk])
             if penalty is not None:
-                distortion = distortion + penalty
-        self._optimiser.zero_grad(set_to_none=True)
-        distortion.backward()
+                penalty.backward()
         self._optimiser.step()
-        return squared.item()
+        return mean_squared_error
+
+    def _distortion(self, batch: Batch) -> tuple[Tensor, float]:
+        """The loss of a batch as the preset has it, and its mean squared error."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
+            output = self.field.planar(batch.query).float()
+        error = output - batch.target
+        squared = error.square().mean()
+        if self.training.loss == "l2":
+            return squared, squared.item()
+        pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
+        return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs, as tensors and plain values; for :meth:`load_state`."""

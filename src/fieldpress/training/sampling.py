@@ -15,6 +15,13 @@ class Batch(NamedTuple):
     query: Query
     target: Tensor
 
+    def parts(self, places: int) -> "list[Batch]":
+        """Points in parts of at most so many, for bounded memory; a lattice in one, since it shares work."""
+        if isinstance(self.query, Lattice):
+            return [self]
+        coordinates, targets = self.query.coordinates.split(places), self.target.split(places, dim=1)
+        return [Batch(Points(part), target) for part, target in zip(coordinates, targets, strict=True)]
+
 
 class FrameSampler:
     """Pictures in random order, each once before any comes again; large ones are cropped at random.
