@@ -249,7 +249,7 @@ _LIMITED = """
         started = time.process_time()
         try:
             clip = fieldpress.open(open(path, "rb").read())
-            part = clip.view(crop=(0, 0, min(300, clip.signal.width), min(300, clip.signal.height)))
+            part = clip.view(crop=(0, 0, min(200, clip.signal.width), min(200, clip.signal.height)))
             next(clip.pictures(part))
         except FormatError:
             pass

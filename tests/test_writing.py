@@ -42,10 +42,12 @@ QUICK = replace(
 """As nvp-fit, with a small decoder and the fastest settings of its codec."""
 
 
-def source(folder: Path, frames: int = 5, height: int = 24, width: int = 32) -> Path:
+def source(
+    folder: Path, frames: int = 5, height: int = 24, width: int = 32, name: str = "clip.mkv", first: int = 0
+) -> Path:
     """A lossless clip."""
-    pictures = [rgb_frame(picture) for picture in moving_pictures(frames, height, width)]
-    return write_clip(folder / "clip.mkv", pictures, "ffv1", "bgr0")
+    pictures = [rgb_frame(picture) for picture in moving_pictures(first + frames, height, width)[first:]]
+    return write_clip(folder / name, pictures, "ffv1", "bgr0")
 
 
 def picture(folder: Path, height: int = 24, width: int = 32) -> Path:
@@ -140,6 +142,23 @@ def test_a_clip_of_one_colour_comes_back_as_it_is(tmp_path: Path, colour: int):
     frames = [rgb_frame(np.full((24, 32, 3), colour, np.uint8))] * 3
     report = encode(write_clip(tmp_path / "c.mkv", frames, "ffv1", "bgr0"), tmp_path / "c.fpr", QUICK, steps=20)
     assert report.psnr_rgb > 45  # about a code value
+
+
+def test_a_source_is_never_overwritten_by_its_own_file(tmp_path: Path):
+    clip = source(tmp_path)
+    before = clip.read_bytes()
+    with pytest.raises(SourceError, match="is the source itself"):
+        encode(clip, clip, QUICK, steps=1, force=True)
+    assert clip.read_bytes() == before
+
+
+def test_a_long_static_clip_fits_the_format(tmp_path: Path):
+    black = np.zeros((60, 360, 640, 3), np.uint8)
+    clip = write_clip(tmp_path / "black.mkv", [rgb_frame(picture) for picture in black], "ffv1", "bgr0")
+    report = encode(clip, tmp_path / "black.fpr", "nvp-fit", steps=1)
+    # A few bytes a picture: the reader's bound on numbers per byte has to leave room for that.
+    assert report.bytes < 4000
+    assert len(fieldpress.open(tmp_path / "black.fpr")) == 60
 
 
 def test_an_image_takes_the_image_preset(tmp_path: Path):
@@ -359,8 +378,8 @@ def test_a_checkpoint_of_another_request_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ):
     monkeypatch.chdir(tmp_path)
-    clip = source(tmp_path)
-    (tmp_path / "other.mkv").write_bytes(clip.read_bytes())
+    source(tmp_path)
+    source(tmp_path, name="other.mkv", first=1)  # of the same length and size
     request: dict[str, Any] = {"source": "clip.mkv", "out": "clip.fpr", "preset": QUICK, "steps": 10}
     with pytest.raises(Interrupted):
         encode(**request, on_progress=interrupt_at(2))

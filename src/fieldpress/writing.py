@@ -1,5 +1,7 @@
 """From a source to a file: read, fit, write, decode again, report."""
 
+import hashlib
+import logging
 import math
 import os
 import time
@@ -27,6 +29,8 @@ from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_ch
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.plan import assign
+
+_LOG = logging.getLogger("fieldpress")
 
 CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
@@ -80,6 +84,8 @@ def encode(
     """
     out = Path(out)
     check_target(out, force)
+    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
+        raise SourceError(f"{out}: is the source itself; name another output")
     device = choose_device(device)
     named = recipe(preset) if isinstance(preset, str) else preset
     if minutes is not None and steps is not None:
@@ -119,7 +125,7 @@ def encode(
             to_plain(budget),
             seed,
             device,
-            observations.name,
+            hashlib.sha256(observations.rgb).hexdigest(),
         ]
     )
     if resume and checkpoint.exists():
@@ -208,7 +214,10 @@ def _train(trainer: Trainer, checkpoint: Path, request: str, on_progress: Callab
             if on_progress is not None:
                 on_progress(progress)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save_checkpoint(checkpoint, request, trainer.state())
+                try:
+                    save_checkpoint(checkpoint, request, trainer.state())
+                except SourceError as error:  # a full disk: the file itself is far smaller than a checkpoint
+                    _LOG.warning("%s; going on without", error)
                 saved = time.monotonic()
     except KeyboardInterrupt:
         save_checkpoint(checkpoint, request, trainer.state())

@@ -40,8 +40,10 @@ def save_checkpoint(path: Path, request: str, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise SourceError(f"{path}: the checkpoint cannot be written: {reason}") from None
+    finally:
         temporary.unlink(missing_ok=True)
-        raise SourceError(f"{path}: cannot write the checkpoint: {error}; the run can go on without --resume") from None
 
 
 def load_checkpoint(path: Path, request: str) -> dict[str, Any]:
