@@ -276,7 +276,7 @@ def test_changing_a_field_without_naming_a_preset_keeps_the_source_s_own(run: Ru
         ("a.fpr --force=yes", "--force takes no value"),
         ("a.fpr --plan.volume.crf 99", "svt-av1 takes 1 to 63"),
         ("a.fpr --plan.volume vidoe", "did you mean 'video'?"),
-        ("a.fpr --training.loss l3", "expected one of 'l2', 'l1-ssim'"),
+        ("a.fpr --training.loss l3", "expected one of 'l2', 'psnr', 'l1-ssim'"),
         ("a.fpr --training.batch-pixels 0", "at least one pixel"),
         ("a.fpr --decoder.omega 3", "unknown flag '--decoder.omega'"),
         ("a.fpr --device abacus", "unknown device 'abacus'"),

@@ -88,6 +88,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "proximal": {"guidance": {"kind": "proximal", "every": 0.1, "start": 0.3}},
     "pixels": {"sampling": "pixels"},
     "l1-ssim": {"loss": "l1-ssim"},
+    "psnr": {"loss": "psnr"},
     "crops": {"batch_pixels": 300},
     "random start, elementwise, decay": {
         "start": "random", "grid_update": "elementwise", "grid_rate": 1e-2, "weight_decay": 1e-3
@@ -184,12 +185,22 @@ def test_learning_rates_fall_to_a_thousandth(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         LazyAdam, "step", lambda self: (rates.append([group["lr"] for group in self.param_groups]), step(self))
     )
-    run(trainer(steps=40, decoder_rate=0.01, grid_rate=0.002))
+    run(trainer(steps=40, decoder_rate=0.01, grid_rate=0.002, grid_update="elementwise"))
     decoder, grids = zip(*rates, strict=True)
     assert (decoder[0], grids[0]) == (0.01, 0.002)
     assert list(decoder) == sorted(decoder, reverse=True)
     end = 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * 39 / 40))
     assert (decoder[-1], grids[-1]) == (pytest.approx(0.01 * end), pytest.approx(0.002 * end))
+
+
+@pytest.mark.parametrize("steps", [10, 40])
+def test_grids_travel_as_far_in_a_short_run_as_in_a_long_one(monkeypatch: pytest.MonkeyPatch, steps: int):
+    rates, step = [], LazyAdam.step
+    monkeypatch.setattr(LazyAdam, "step", lambda self: (rates.append(self.param_groups[1]["lr"]), step(self)))
+    trained = trainer(steps=steps, grid_rate=0.002)
+    run(trained)
+    visits = trained.pixels_per_step / trained._pixels  # of a pixel, in one step
+    assert sum(rates) * visits == pytest.approx(0.002 / 2, rel=0.11)  # a cosine's mean is a half; 10 steps are coarse
 
 
 def test_grids_settle_at_their_time_and_the_decoder_learns_on():

@@ -20,22 +20,22 @@ class Training:
     """A step sees whole pictures (or large crops), or pixels drawn at random from the whole clip."""
     batch_pixels: int = 131072
     """Pixels of a step, at most."""
-    loss: Literal["l2", "l1-ssim"] = "l2"
-    """Mean squared error, or 0.7 L1 + 0.3 (1 - SSIM) (frames only)."""
+    loss: Literal["l2", "psnr", "l1-ssim"] = "l2"
+    """Mean squared error; its logarithm per picture, as PSNR averages it; or 0.7 L1 + 0.3 (1 - SSIM)."""
     decoder_rate: float = 3e-3
     """Learning rate of the decoder at the start; falls to 1/1000 of it along a cosine."""
-    grid_rate: float = 3e-4
-    """Learning rate of the grids."""
     grid_update: Literal["blockwise", "elementwise"] = "blockwise"
     """One second moment per grid, which keeps the gradient's proportions, or Adam's one per number."""
+    grid_rate: float = 5e-3
+    """Elementwise: the learning rate. Blockwise: how far a number travels in the whole run at an average gradient."""
     weight_decay: float = 0.0
     """Decoupled weight decay, per unit of learning rate."""
 
     def __post_init__(self) -> None:
         if self.batch_pixels < 1:
             raise ValueError(f"a step needs at least one pixel, got {self.batch_pixels}")
-        if self.loss == "l1-ssim" and self.sampling == "pixels":
-            raise ValueError("the l1-ssim loss compares pictures; use --training.sampling frames")
+        if self.loss != "l2" and self.sampling == "pixels":
+            raise ValueError(f"the {self.loss} loss compares pictures; use --training.sampling frames")
         if min(self.decoder_rate, self.grid_rate, self.weight_decay) < 0:
             raise ValueError("learning rates and weight decay are not negative")
 
@@ -55,5 +55,8 @@ class Budget:
 
     def share(self, step: int, seconds: float) -> float:
         """The share used, in [0, 1]."""
-        used = step / self.steps if self.steps is not None else seconds / (60 * (self.minutes or 1))
-        return min(1.0, used)
+        return min(1.0, step / self.steps if self.steps is not None else self.pace(seconds))
+
+    def pace(self, seconds: float) -> float:
+        """The share that one step takes, which with a budget in minutes depends on its seconds."""
+        return 1 / self.steps if self.steps is not None else seconds / (60 * (self.minutes or 1))

@@ -30,6 +30,8 @@ from fieldpress.training.start import start_from_source
 DECODER = "decoder"
 _FINAL_RATE = 1e-3
 """Learning rates end at this share of their start."""
+_LEAST_ERROR = 1e-6
+"""Mean squared error below which a picture counts as perfect in the psnr loss: 60 dB."""
 _MOST_POINTS = 1 << 17
 """Points are trained on in parts of so many, their gradients added: a batch of a million fits in memory."""
 _MOST_CODING = 0.25
@@ -92,7 +94,7 @@ class Trainer:
         self._sampler = sampler(rgb, training.batch_pixels, self._generator)
         self._optimiser = LazyAdam(self._parameter_groups())
         self.step, self._seconds, self._error = 0, 0.0, 0.0
-        self._coding_seconds = 0.0
+        self._coding_seconds, self._step_seconds = 0.0, 0.0
         if training.start == "source":
             start_from_source(field, rgb)
 
@@ -121,7 +123,9 @@ class Trainer:
             if share >= 1.0:
                 break
             self._write_due(share)
+            began = time.monotonic()
             mean_squared_error = self._train_step(share)
+            self._step_seconds = time.monotonic() - began
             self.step += 1
             weight = max(0.02, 1 / self.step)
             self._error += weight * (mean_squared_error - self._error)
@@ -178,6 +182,10 @@ class Trainer:
         decay = _FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * share))
         for group in self._optimiser.param_groups:
             group["lr"] = group["rate"] * decay
+            if group["blockwise"]:
+                # Each step goes its part of the way, so that grids travel as far in a short run as in a long one, and
+                # in a long clip as in a short one: every change of a grid costs bits.
+                group["lr"] *= self.budget.pace(self._step_seconds) * self._pixels / self._sampler.pixels
         batch = self._sampler.draw()
         self._optimiser.zero_grad(set_to_none=True)
         mean_squared_error = 0.0
@@ -201,6 +209,9 @@ class Trainer:
         squared = error.square().mean()
         if self.training.loss == "l2":
             return squared, squared.item()
+        if self.training.loss == "psnr":
+            pictures = error.square().mean((0, 2, 3))
+            return pictures.add(_LEAST_ERROR).log().mean(), squared.item()
         pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
         return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
 
