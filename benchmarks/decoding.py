@@ -1,6 +1,6 @@
 """Decoding: what lattices save against evaluating point by point, and what a part of a clip costs.
 
-    python benchmarks/decoding.py clip.fpr
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/decoding.py clip.fpr
 
 Both ways render every picture of one opened file in one process with the same threads, in turns. The points come in
 chunks of the size that is fastest here, so that the comparison is not one with a cache miss.

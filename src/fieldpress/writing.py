@@ -125,7 +125,7 @@ def encode(
             to_plain(budget),
             seed,
             device,
-            hashlib.sha256(observations.rgb).hexdigest(),
+            hashlib.sha256(observations.rgb.data).hexdigest(),
         ]
     )
     if resume and checkpoint.exists():

@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 
 _LINE_SECONDS = 10.0
 """Between lines where there is no terminal."""
+_TELLING = 0.005
+"""Share of the budget before which the time left is anybody's guess."""
 _MEASURING = "decoding the file again, to measure it"
 
 
@@ -80,7 +82,7 @@ def _training_lines() -> "Iterator[Callable[[Training], None]]":
 
 def _figures(step: "Training") -> str:
     """PSNR, estimated size and time left; the size is known from the first round trip on."""
-    left = duration(step.seconds * (1 / step.share - 1)) if step.share > 0 else "?"
+    left = duration(step.seconds * (1 / step.share - 1)) if step.share > _TELLING else "?"
     size = f"{step.bpp:.4f} bpp" if step.bpp else "? bpp"
     return f"{step.psnr:.2f} dB  {size}  {left} left"
 
