@@ -11,7 +11,7 @@ from fieldpress.encodings.volume import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, FieldConfig, Lattice
 from fieldpress.grids import FittedGrids
-from fieldpress.training.start import PEAK, can_start, start_from_source
+from fieldpress.training.start import PEAK, start_from_source
 
 
 def started(rgb: torch.Tensor, grids: FittedGrids | None = None) -> Field:
@@ -100,6 +100,5 @@ def test_other_encodings_are_left_out_of_the_linear_path(plane_features: int):
 )
 def test_a_field_that_cannot_start_says_so(config: FieldConfig):
     field = config.build()
-    assert not can_start(field)
     with pytest.raises(ConfigError, match="start random"):
         start_from_source(field, grey_clip(1, 2, 2))

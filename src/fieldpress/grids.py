@@ -57,6 +57,52 @@ class FittedGrids(Grids):
 
 
 @dataclass(frozen=True)
+class KeyframeGrids(Grids):
+    """The grids of NVP, sized from the clip: three rectangular pyramids of keyframe planes, and one volume.
+
+    The finest planes have the clip's own sides, each level below half of them. The volume has a cell for a square of
+    pixels in every picture; together with its features, that square sets how many numbers there are::
+
+        132 x 180 x 320, volume_features 4, parameters_per_pixel 0.25  ->  cells of 4 x 4: volume 4 x 132 x 45 x 80
+    """
+
+    id: ClassVar[str] = "keyframes"
+    per_pixel: ClassVar[float] = 4.0
+
+    parameters_per_pixel: float = 0.25
+    """Numbers in the volume per pixel of the clip, up to 4; rounded so that a cell is a whole number of pixels wide."""
+    volume_features: int = 4
+    """Features of a cell of the volume; 0 leaves it out."""
+    plane_features: int = 2
+    """Features of a cell of each plane and level; 0 leaves the planes out."""
+    plane_levels: int = 3
+    """Levels of the planes, the finest with the clip's own sides."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.parameters_per_pixel <= self.per_pixel:
+            raise ValueError(f"parameters_per_pixel is above 0 and at most 4, got {self.parameters_per_pixel}")
+        if not (0 <= self.plane_features <= 64 and 0 <= self.volume_features <= 64):
+            raise ValueError("plane_features and volume_features are 0 to 64")
+        if not self.plane_features and not self.volume_features:
+            raise ValueError("a field needs planes or a volume; both have 0 features")
+        if not 1 <= self.plane_levels <= 16:
+            raise ValueError(f"plane_levels is 1 to 16, got {self.plane_levels}")
+
+    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+        encodings: dict[str, EncodingConfig] = {}
+        if self.plane_features:
+            shrinks = [2**level for level in reversed(range(self.plane_levels))]
+            t, y, x = ([-(-side // shrink) for shrink in shrinks] for side in (frames, height, width))
+            xy, yt, xt = (tuple(zip(rows, columns, strict=True)) for rows, columns in ((y, x), (t, x), (t, y)))
+            encodings["planes"] = Planes(self.plane_features, xy, yt, xt)
+        if self.volume_features:
+            cell = max(1, round((self.volume_features / self.parameters_per_pixel) ** 0.5))
+            level = Level(self.volume_features, frames, -(-height // cell), -(-width // cell))
+            encodings["volume"] = Volume((level,))
+        return encodings
+
+
+@dataclass(frozen=True)
 class NvpGrids(Grids):
     """The grids of NVP exactly as published (Kim et al., NeurIPS 2022), whatever the clip's size.
 
@@ -91,4 +137,4 @@ def pyramid_sides(levels: int = 16, base: int = 16, growth: float = 1.35) -> lis
     return [math.ceil(base * growth**level) for level in range(levels)]
 
 
-GRIDS = Registry("grids", Grids, FittedGrids, NvpGrids)
+GRIDS = Registry("grids", Grids, FittedGrids, KeyframeGrids, NvpGrids)

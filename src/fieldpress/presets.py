@@ -9,7 +9,7 @@ from fieldpress.config import unknown
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig
-from fieldpress.grids import FittedGrids, Grids, NvpGrids
+from fieldpress.grids import FittedGrids, Grids, KeyframeGrids, NvpGrids
 from fieldpress.training.config import Training
 
 
@@ -81,6 +81,24 @@ _RECIPES = [
         },
         training=Training(guidance=Guidance()),
         minutes=0.5,
+    ),
+    Recipe(
+        name="nvp-mini",
+        about="video: NVP's planes and volume sized from the clip, from a random start; the field of the studies",
+        grids=KeyframeGrids(),
+        decoder=Mlp(width=32, depth=2),
+        plan={
+            "volume": Video(codec="x265", crf=24.0, preset="medium"),
+            "planes": Video(codec="x265-intra", crf=24.0, preset="medium"),
+            "decoder": _WEIGHTS,
+        },
+        training=Training(
+            guidance=Guidance(),
+            start="random",
+            decoder_rate=5e-3,
+            grid_rate=1e-2,
+            grid_update="elementwise",
+        ),
     ),
     Recipe(
         name="nvp-s",

@@ -6,12 +6,17 @@ and radiance fields share all of them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fieldpress.coding.parts import PartReader, PartWriter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fieldpress.compressors.guides import Guidance, Guide
 
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -39,6 +44,16 @@ class Compressor(ABC):
         Raises:
             ConfigError: The array holds a value that is not finite.
         """
+
+    def special_guide(self, guidance: "Guidance", tensors: "Sequence[Tensor]") -> "Guide | None":
+        """A guide that knows more of this compressor than its round trips; None where there is no better one.
+
+        Args:
+            guidance: When it takes part.
+            tensors: Those of one chunk; the guide may size its own parameters from them, but not keep them.
+        """
+        del guidance, tensors
+        return None
 
     @abstractmethod
     def decode(self, data: bytes, shape: Shape) -> Array:

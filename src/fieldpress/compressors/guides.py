@@ -10,15 +10,18 @@ Before that, a guide shows the decoder network numbers like those it will be dec
   ``seen - error``, where ``error`` is what the last round trip added. Gradients found on the seen values so reach the
   written ones unchanged (a straight-through estimate), and nothing a step learned is lost to rounding.
 * *proximal*: the decoder sees the free tensors, and a loss term pulls them towards their last round trip.
+* *special*: the compressor's own way, where it has one (:meth:`Compressor.special_guide`); else round trip.
 
-The first three cost nothing between round trips: they work in place on the parameters, so there is no
-second copy of the tensors to add up at every step.
+Guides work in place: between steps the parameters hold what the decoder network sees. So the field never knows that it
+is guided, the first four kinds cost nothing between round trips, and a special guide can restrict its work to
+the parts of the tensors that a step has read. What it learns beside the tensors (codes, steps, entries) are its own
+parameters; their gradients follow from those of the tensors in :meth:`Guide.learn`.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -31,8 +34,8 @@ from fieldpress.compressors.base import Compressor
 class Guidance:
     """How a compressor takes part in training. Times are shares of the training budget, in [0, 1]."""
 
-    kind: Literal["none", "project", "round-trip", "proximal"] = "round-trip"
-    """none, project, round-trip or proximal."""
+    kind: Literal["none", "project", "round-trip", "proximal", "special"] = "round-trip"
+    """none, project, round-trip, proximal, or special: the compressor's own guide, if it has one, else round-trip."""
     every: float = 0.05
     """Share of the budget between two round trips."""
     start: float = 0.0
@@ -47,6 +50,15 @@ class Guidance:
             raise ValueError("guidance times are shares of the budget: every and settle in (0, 1], start in [0, 1]")
         if self.weight < 0:
             raise ValueError(f"the weight of a proximal term is not negative, got {self.weight}")
+
+
+class Moment(NamedTuple):
+    """When a step happens, and what bits cost then."""
+
+    share: float
+    """Of the training budget, in [0, 1]."""
+    bit_price: float = 0.0
+    """What one bit of the file adds to the loss."""
 
 
 class Guide(nn.Module):
@@ -82,6 +94,19 @@ class Guide(nn.Module):
         """A term of the loss."""
         del tensors
         return None
+
+    def learners(self) -> list[dict[str, Any]]:
+        """Optimiser groups of what this guide learns itself: each with ``params`` and ``rate``, a learning rate."""
+        return []
+
+    def learn(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        """Between a step's gradients and its update: may change the tensors' gradients, and sets those of its own.
+
+        Gradients of volumes are sparse over (channel, time): only the time slices that the step has read have one.
+        """
+
+    def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        """After a step's update: puts into the tensors what the decoder is to see next."""
 
     def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
         """The values the compressor is handed."""
@@ -195,3 +220,5 @@ def build_guide(compressor: Compressor, guidance: Guidance, tensors: Sequence[Te
             return RoundTrip(compressor, guidance, tensors)
         case "proximal":
             return Proximal(compressor, guidance, tensors)
+        case "special":
+            return compressor.special_guide(guidance, tensors) or RoundTrip(compressor, guidance, tensors)

@@ -22,6 +22,8 @@ class Training:
     """Pixels of a step, at most."""
     loss: Literal["l2", "psnr", "l1-ssim"] = "l2"
     """Mean squared error; its logarithm per picture, as PSNR averages it; or 0.7 L1 + 0.3 (1 - SSIM)."""
+    rate_weight: float = 0.0
+    """What one bit per pixel adds to the loss, for compressors whose special guide estimates bits; others ignore it."""
     decoder_rate: float = 3e-3
     """Learning rate of the decoder at the start; falls to 1/1000 of it along a cosine."""
     grid_update: Literal["blockwise", "elementwise"] = "blockwise"
@@ -36,8 +38,8 @@ class Training:
             raise ValueError(f"a step needs at least one pixel, got {self.batch_pixels}")
         if self.loss != "l2" and self.sampling == "pixels":
             raise ValueError(f"the {self.loss} loss compares pictures; use --training.sampling frames")
-        if min(self.decoder_rate, self.grid_rate, self.weight_decay) < 0:
-            raise ValueError("learning rates and weight decay are not negative")
+        if min(self.decoder_rate, self.grid_rate, self.weight_decay, self.rate_weight) < 0:
+            raise ValueError("learning rates, weight decay and rate weight are not negative")
 
 
 @dataclass(frozen=True)

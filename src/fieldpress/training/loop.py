@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from fieldpress.compressors.base import Compressor
-from fieldpress.compressors.guides import Guide, build_guide
+from fieldpress.compressors.guides import Guide, Moment, build_guide
 from fieldpress.field import Field
 from fieldpress.metrics import ssim
 from fieldpress.training.config import Budget, Training
@@ -113,7 +113,7 @@ class Trainer:
             "blockwise": blockwise,
             "betas": (0.8, 0.95) if blockwise else (0.9, 0.99),
         }
-        return [decoder, grids]
+        return [decoder, grids, *(group for guide in self.guides.values() for group in guide.learners())]
 
     def __iter__(self) -> Iterator[Progress]:
         started = time.monotonic() - self._seconds
@@ -194,11 +194,16 @@ class Trainer:
             distortion, squared = self._distortion(part)
             (share_of_batch * distortion).backward()
             mean_squared_error += share_of_batch * squared
-        for chunk, guide in self.guides.items():
-            penalty = None if chunk in self.payloads else guide.penalty(self._tensors[chunk])
+        moment = Moment(share, self.training.rate_weight / self._pixels)
+        guided = [(guide, self._tensors[chunk]) for chunk, guide in self.guides.items() if chunk not in self.payloads]
+        for guide, tensors in guided:
+            penalty = guide.penalty(tensors)
             if penalty is not None:
                 penalty.backward()
+            guide.learn(tensors, moment)
         self._optimiser.step()
+        for guide, tensors in guided:
+            guide.show(tensors, moment)
         return mean_squared_error
 
     def _distortion(self, batch: Batch) -> tuple[Tensor, float]:

@@ -22,11 +22,6 @@ _LUMA_SCALE = 3**-0.5
 """Grey from black to white then spans 1, like the luma of a video."""
 
 
-def can_start(field: Field) -> bool:
-    """Whether the field has a volume and a linear path."""
-    return _volume(field) is not None and isinstance(field.decoder, MlpDecoder)
-
-
 @torch.no_grad()
 def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     """Fills the first three channels of the field's volume and the decoder's linear path.
