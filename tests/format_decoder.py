@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from format_codes import codes_of, hashed
 from format_symbols import PAGE, Stream, axes
 
 Table = dict[str, Any]
@@ -76,8 +77,10 @@ def decode_chunk(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]
         def samples(stream: bytes) -> np.ndarray:
             return np.concatenate([plane.ravel() for plane in pictures(compressor, stream, time, height, width, "420")])
 
-        values = payload(compressor, data, 1, size + math.prod(shapes[1]), samples)
-        return [values[0, :size].reshape(shapes[0]), values[0, size:].reshape(shapes[1])]
+        values = payload(compressor, data, [size + math.prod(shapes[1])], samples)
+        return [values[:size].reshape(shapes[0]), values[size:].reshape(shapes[1])]
+    if compressor["id"] == "video" and compressor["layout"] == "atlas":
+        return decode_atlases(compressor, data, shapes)
     found = []
     for shape in shapes[:-1]:
         piece, data = byte_string(data)
@@ -93,11 +96,17 @@ def decode_tensor(compressor: Table, data: bytes, shape: Sequence[int]) -> np.nd
         return np.frombuffer(data, precision).astype(np.float32).reshape(shape)
     if kind == "video":
         return decode_tiles(compressor, data, shape)
+    if kind == "dictionary":
+        return decode_dictionary(compressor, data, shape)
+    if kind == "tucker":
+        return decode_tucker(compressor, data, shape)
     stream = Stream(data)
     if kind == "entropy":
-        n = int(stream.list(1)[0])
-        unit = step(n, 7) if compressor["unit"] == "rms" else compressor["step"] * step(n, 0)
-        return to_float32(stream.tensor(shape) * unit)
+        g = shape[0] if compressor["unit"] == "channel" and len(shape) > 1 else 1
+        absolute = compressor["unit"] == "absolute"
+        n = stream.list(g).tolist()
+        units = [[compressor["step"] * step(one, 0) if absolute else step(one, 7)] for one in n]
+        return to_float32(stream.tensor(shape).reshape(g, -1) * np.array(units)).reshape(shape)
     g = shape[0] if compressor["per"] == "channel" and len(shape) > 1 else 1
     code, low = stream.list(g), stream.list(g)
     return levels(stream.tensor(shape).reshape(g, -1), code, low).reshape(shape)
@@ -124,20 +133,155 @@ def decode_tiles(compressor: Table, data: bytes, shape: Sequence[int]) -> np.nda
         return np.stack(planes).reshape(p, time, n // a, rows, a, columns).transpose(0, 2, 4, 1, 3, 5).ravel()
 
     g = channels if compressor["per"] == "channel" else 1
-    return payload(compressor, data, g, math.prod(shape), samples).reshape(shape)
+    return payload(compressor, data, [math.prod(shape) // g] * g, samples).reshape(shape)
 
 
-def payload(compressor: Table, data: bytes, g: int, size: int, samples: Callable[[bytes], np.ndarray]) -> np.ndarray:
-    """The values of a video payload, in g rows; `samples` decodes its stream."""
+def decode_atlases(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    groups: list[list[int]] = []
+    latest: dict[int, list[int]] = {}
+    for i, shape in enumerate(shapes):
+        if not makes_cells(shape):
+            groups.append([i])
+            continue
+        time = axes(shape)[1]
+        if time not in latest or area(cells_of([shapes[j] for j in [*latest[time], i]])) > 2**24:
+            latest[time] = []
+            groups.append(latest[time])
+        latest[time].append(i)
+    parts: list[list[int]] = []
+    for group in groups:
+        parts += [group] if is_atlas([shapes[i] for i in group]) else [[i] for i in group]
+    found: dict[int, np.ndarray] = {}
+    for number, part in enumerate(parts):
+        piece, data = byte_string(data) if number < len(parts) - 1 else (data, b"")
+        members = [shapes[i] for i in part]
+        if is_atlas(members):
+            found |= zip(part, decode_atlas(compressor, piece, members), strict=True)
+        else:
+            found[part[0]] = decode_tiles(compressor, piece, members[0])
+    return [found[i] for i in range(len(shapes))]
+
+
+def makes_cells(shape: Sequence[int]) -> bool:
+    return len(shape) > 1 and all(8 <= side <= 4096 for side in shape[-2:]) and area(cells_of([shape])) <= 2**24
+
+
+def cells_of(shapes: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    return [(-(-s[-2] // 8) * 8, -(-s[-1] // 8) * 8) for s in shapes for _ in range(axes(s)[0])]
+
+
+def area(cells: Sequence[tuple[int, int]]) -> int:
+    return sum(height * width for height, width in cells)
+
+
+def is_atlas(shapes: Sequence[Sequence[int]]) -> bool:
+    if not makes_cells(shapes[0]):
+        return False
+    sides = shelves(cells_of(shapes))[0]
+    return min(sides) >= 24 and math.prod(sides) <= 4 * sum(math.prod(shape) // axes(shape)[1] for shape in shapes)
+
+
+def shelves(cells: list[tuple[int, int]]) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Height and width of the picture, and top and left of each cell."""
+    m = max(max(width for _, width in cells), math.isqrt(area(cells) - 1) + 1)
+    ways = []
+    for n in range(8, 17):
+        limit = -(-m * n // 64) * 8
+        top, left, bottom, right, places = 0, 0, 0, 0, {}
+        for i in sorted(range(len(cells)), key=lambda i: (-cells[i][0], -cells[i][1], i)):
+            height, width = cells[i]
+            if left + width > limit or not places:
+                top, left, bottom = bottom, 0, bottom + height
+            places[i] = top, left
+            left += width
+            right = max(right, left)
+        ways.append(((bottom, right), [places[i] for i in range(len(cells))]))
+    return min(ways, key=lambda way: math.prod(way[0]))
+
+
+def decode_atlas(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    sides, places = shelves(cells_of(shapes))
+    channels = [axes(shape)[1:] for shape in shapes for _ in range(axes(shape)[0])]
+
+    def samples(stream: bytes) -> np.ndarray:
+        (plane,) = pictures(compressor, stream, channels[0][0], *sides, "grey")
+        corners = zip(places, channels, strict=True)
+        return np.concatenate([plane[:, y : y + r, x : x + c].ravel() for (y, x), (_, r, c) in corners])
+
+    sizes = [math.prod(channel) for channel in channels]
+    values = payload(compressor, data, sizes if compressor["per"] == "channel" else [sum(sizes)], samples)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(values, ends), shapes, strict=True)]
+
+
+def payload(compressor: Table, data: bytes, rows: list[int], samples: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    """The values of a video payload, flat, from rows of so many numbers; `samples` decodes its stream."""
     if compressor["amplitude"] is not None:
         h = 2 ** (compressor["bits"] - 1)
-        return to_float32((samples(data).reshape(g, -1) - float(h)) * (compressor["amplitude"] / h))
+        return to_float32((samples(data) - float(h)) * (compressor["amplitude"] / h))
     scale, data = byte_string(data)
     stream = Stream(scale)
-    code, low, flat = (stream.list(g) for _ in range(3))
-    indices = np.zeros((g, size // g), np.int64) if flat.all() else samples(data).reshape(g, -1).astype(np.int64)
-    indices[flat != 0] = 0
-    return levels(indices, code, low)
+    code, low, flat = (stream.list(len(rows)) for _ in range(3))
+    indices = np.zeros(sum(rows), np.int64) if flat.all() else samples(data).astype(np.int64)
+    parts = np.split(indices, np.cumsum(rows)[:-1])
+    return np.concatenate(
+        [levels(part * (flat[i] == 0), code[i : i + 1], low[i : i + 1])[0] for i, part in enumerate(parts)]
+    )
+
+
+def decode_tucker(compressor: Table, data: bytes, shape: Sequence[int]) -> np.ndarray:
+    parts, ranks = compressor["parts"], compressor["ranks"]
+    listed = ranks if isinstance(ranks, list) else [ranks] * (len(shape) - 1)
+    named = [1.0] * (len(shape) - len(listed)) + listed
+    core = [r if isinstance(r, int) else max(1, math.floor(r * n + 0.5)) for r, n in zip(named, shape, strict=True)]
+    cut = [axis for axis in range(len(shape)) if core[axis] < shape[axis]]
+    if len(shape) == 1 or math.prod(core) + sum(core[axis] * shape[axis] for axis in cut) >= math.prod(shape):
+        return decode_tensor(parts, data, shape)
+    way, data = varint(data)
+    if way == 0:
+        return decode_tensor(parts, data, shape)
+    rows = {}
+    for axis in cut:
+        piece, data = byte_string(data)
+        factor = decode_tensor(parts, piece, (core[axis], shape[axis])).astype(float)
+        for x in factor:
+            if x.any():
+                scale = 2.0 ** (15 - above(x))
+                t = sum(round(number * scale) ** 2 for number in x.tolist())
+                x *= scale / 2 ** (t.bit_length() // 2)
+        rows[axis] = factor
+    a = decode_tensor(parts, data, core).astype(float)
+    for axis in reversed(cut):
+        k = core[axis].bit_length()
+        f = (48 - k) // 2
+        scale = 2.0 ** (52 - k - f - above(a))
+        left, right = np.rint(a * scale).astype(np.int64), np.rint(rows[axis] * 2.0**f).astype(np.int64)
+        a = np.moveaxis(np.tensordot(left, right, (axis, 0)), -1, axis) / scale / 2.0**f
+    return to_float32(a)
+
+
+def decode_dictionary(compressor: Table, data: bytes, shape: Sequence[int]) -> np.ndarray:
+    channels, cells, k = shape[0], shape[1:], 2 ** compressor["bits"]
+    if len(shape) < 3 or math.prod(cells) < k:
+        return decode_tensor(compressor["parts"], data, shape)
+    piece, data = byte_string(data)
+    entries = decode_tensor(compressor["entries"], piece, (channels, k))
+    n = min(compressor["groups"], channels)
+    found = []
+    for g in range(n):
+        group = entries[-(-g * channels // n) : -(-(g + 1) * channels // n)]
+        if compressor["codes"] == "random":
+            codes = hashed(g, cells, k)
+        else:
+            piece, data = byte_string(data) if g < n - 1 else (data, b"")
+            codes = codes_of(piece, cells, group, above(group))
+        found.append(group[:, codes])
+    return np.concatenate(found)
+
+
+def above(numbers: np.ndarray) -> int:
+    """The least e with all magnitudes below 2^e; 0 for zeros."""
+    return math.frexp(float(np.abs(numbers).max()))[1]
 
 
 def pictures(compressor: Table, data: bytes, time: int, rows: int, columns: int, chroma: str) -> list[np.ndarray]:
@@ -172,24 +316,41 @@ def codes_at(field: Table, tensors: dict[str, np.ndarray], t: float, y: float, x
     return np.floor(255 * np.clip(colour, 0, 1) + 0.5).astype(np.uint8)
 
 
-def read(grid: np.ndarray, place: np.ndarray, offsets: Sequence[int], linear: bool = True) -> np.ndarray:
-    """A grid (channels, axes ...) at a place, one axis after the other."""
+def read(
+    grid: np.ndarray, place: np.ndarray, offsets: Sequence[int], linear: bool = True, k: int = 0, snap: bool = True
+) -> np.ndarray:
+    """A grid (channels, axes ...) at a place, one axis after the other; of nested planes level k."""
     for u, d in zip(place, offsets, strict=True):
+        v = np.float32(u * np.float32(grid.shape[1]) - np.float32(0.5)) / np.float32(2**k)
+        grid = grid[:, :: 2**k]
         n = grid.shape[1]
-        v = np.float32(u * np.float32(n) - np.float32(0.5))
-        v = np.round(v) if abs(v - np.round(v)) < 2**-10 else v
+        v = np.round(v) if snap and abs(v - np.round(v)) < 2**-10 else v
         v = np.clip(v + d if linear else math.floor(u * n + 2**-10) + d, 0, n - 1)
         i = int(v)
         grid = grid[:, i] + np.float32(v - i) * (grid[:, min(i + 1, n - 1)] - grid[:, i])
     return grid
 
 
-def read_planes(config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+def read_planes(
+    config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray, moved: np.ndarray | None = None
+) -> np.ndarray:
     features = []
     for plane, pair in (("xy", [1, 2]), ("yt", [0, 2]), ("xt", [0, 1])):
-        grids = [tensors[f"{name}.{plane}.{i}"] for i in range(len(config[plane]))]
-        features += [read(grid, place[pair], (0, 0)) for grid in grids]
+        if config["id"] == "nested":
+            levels = [(tensors[f"{name}.{plane}"], k) for k in range(config["levels"])]
+        else:
+            levels = [(tensors[f"{name}.{plane}.{i}"], 0) for i in range(len(config[plane]))]
+        still = moved is None or plane != "xy"
+        spot = place[pair] if still else moved
+        features += [read(grid, spot, (0, 0), k=k, snap=still) for grid, k in levels]
     return np.concatenate(features)
+
+
+def read_flow(config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    d = read(tensors[f"{name}.motion.levels.0"], place, (0, 0, 0))
+    moved = place[1:] + d / np.array(config["cells"][1:], np.float32)
+    inner = config["keyframes"]
+    return read_planes(inner, f"{name}.{inner['id']}", tensors, place, moved)
 
 
 def read_volume(config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
@@ -224,5 +385,5 @@ def leaky(v: np.ndarray) -> np.ndarray:
     return np.where(v > 0, v, v / 100)
 
 
-READERS = {"planes": read_planes, "volume": read_volume}
+READERS = {"planes": read_planes, "nested": read_planes, "flow": read_flow, "volume": read_volume}
 DECODERS = {"mlp": mlp, "siren": siren}

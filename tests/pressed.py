@@ -9,7 +9,7 @@ from fieldpress import container
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.config import to_plain
 from fieldpress.decoders import Mlp, Siren
-from fieldpress.encodings import Planes, Volume
+from fieldpress.encodings import Flow, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.field import FieldConfig
 from fieldpress.reading import About
@@ -28,6 +28,22 @@ PUBLISHED = FieldConfig(
         "volume": Volume((Level(2, 5, 7, 7),), interpolation="nearest"),
     },
     Siren(8, 2),
+)
+NESTED = FieldConfig({"nested": Nested(2, 3, xy=(24, 32), yt=(5, 32), xt=(5, 24))}, Mlp(8, 2))
+FLOW = FieldConfig({"flow": Flow((5, 3, 4), Planes(2, xy=((12, 16),), yt=((5, 8),), xt=((5, 6),)))}, Mlp(8, 2))
+KEYFRAMES = FieldConfig(
+    {
+        "planes": Planes(2, xy=((12, 16),), yt=((5, 8),), xt=((5, 6),)),
+        "volume": Volume((Level(4, 5, 12, 16),)),
+    },
+    Mlp(8, 2),
+)
+PYRAMID = FieldConfig(
+    {
+        "planes": Planes(2, xy=((3, 4), (12, 16), (24, 32)), yt=((8, 16), (16, 32)), xt=((8, 12), (16, 24))),
+        "volume": Volume((Level(2, 5, 12, 16), Level(1, 5, 20, 30))),
+    },
+    Mlp(6, 1),
 )
 STILL = FieldConfig({"volume": Volume((Level(1, 1, 13, 9), Level(2, 1, 7, 5)))}, Mlp(4, 1))
 

@@ -18,7 +18,6 @@ from fieldpress import container, writing
 from fieldpress.cli import main
 from fieldpress.cli.decode import frame_range
 from fieldpress.cli.flags import split
-from fieldpress.cli.settings import changed
 from fieldpress.cli.text import columns, duration, one_line
 from fieldpress.cli.timing import view_timing
 from fieldpress.compressors import Uniform, Video
@@ -26,6 +25,7 @@ from fieldpress.decoders import Siren
 from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, recipe
 from fieldpress.report import Report
+from fieldpress.settings import changed
 from fieldpress.signals import Image
 from fieldpress.signals import Video as Clip
 from fieldpress.sources import load
@@ -273,6 +273,9 @@ def test_changing_a_field_without_naming_a_preset_keeps_the_source_s_own(run: Ru
         ("a.fpr --steps 0", "above 0"),
         ("a.fpr --minutes nan", "expected a finite number"),
         ("a.fpr --steps 2 --minutes 1", "not both"),
+        ("a.fpr --init tuker", "--init is 'tuker'; expected one of 'source', 'tucker', 'random'"),
+        ("a.fpr --init tucker --training.start random", "give one of them"),
+        ("a.fpr --init tucker --decoder siren", "use --init random"),
         ("a.fpr --force=yes", "--force takes no value"),
         ("a.fpr --plan.volume.crf 99", "svt-av1 takes 1 to 63"),
         ("a.fpr --plan.volume vidoe", "did you mean 'video'?"),

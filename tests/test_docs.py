@@ -19,6 +19,7 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress import cli, config, loading, writing
 from fieldpress.cli import encode as encode_command
+from fieldpress.cli import study as study_command
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.compressors.guides import Guidance
 from fieldpress.decoders import DECODERS
@@ -99,6 +100,7 @@ def test_a_command_line_in_a_page_is_understood(arguments: list[str], monkeypatc
         raise Understood
 
     monkeypatch.setattr(encode_command, "encode", begin)
+    monkeypatch.setattr(study_command, "run_study", begin)
     monkeypatch.setattr(writing, "evaluate", begin)
     monkeypatch.setattr(loading, "read_bytes", begin)
     Path("clip.fpr").unlink()  # so that a first encode of a page needs no --force

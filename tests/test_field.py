@@ -9,7 +9,7 @@ import torch
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.decoders import DECODERS, Mlp, Siren
-from fieldpress.encodings import ENCODINGS, Planes, Volume
+from fieldpress.encodings import ENCODINGS, Flow, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import MAX_FEATURES, DecoderConfig, EncodingConfig, Field, FieldConfig, Lattice, Points
@@ -18,10 +18,14 @@ from fieldpress.presets import recipe
 
 TWO_LEVELS = (Level(1, 4, 7, 11), Level(2, 4, 4, 6))
 PLANES = Planes(2, xy=((5, 7), (14, 22)), yt=((3, 11),), xt=((4, 5), (2, 9)))
+NESTED = Nested(2, 3, xy=(14, 22), yt=(4, 11), xt=(3, 7))
 
 ENCODED: dict[str, dict[str, EncodingConfig]] = {
     "planes": {"planes": PLANES},
     "one plane": {"planes": Planes(3, xy=(), yt=((3, 4),), xt=())},
+    "nested": {"nested": NESTED},
+    "flow": {"flow": Flow((2, 3, 4), PLANES)},
+    "flow of nested": {"flow": Flow((4, 7, 11), NESTED)},
     "volume": {"volume": Volume(TWO_LEVELS)},
     "volume, no neighbours": {"volume": Volume(TWO_LEVELS, neighbours=1)},
     "volume, nearest": {"volume": Volume(TWO_LEVELS, interpolation="nearest")},

@@ -12,11 +12,11 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.coding.integers import encode_integers
 from fieldpress.coding.tables import RUNGS, SHAPES, rung
-from fieldpress.compressors import COMPRESSORS, Compressor, Entropy, Raw, Uniform, Video
+from fieldpress.compressors import COMPRESSORS, Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
 from fieldpress.config import to_plain
 from fieldpress.container import Chunk, write
 from fieldpress.decoders import DECODERS, Mlp, Siren
-from fieldpress.encodings import ENCODINGS, Planes, Volume
+from fieldpress.encodings import ENCODINGS, Flow, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.field import FieldConfig
 from fieldpress.presets import recipe
@@ -31,14 +31,33 @@ COMPRESSED: dict[str, tuple[Compressor, list[tuple[int, ...]]]] = {
     "uniform per channel": (Uniform(bits=6), [(2, 3, 17, 19)]),
     "uniform per tensor": (Uniform(bits=12, per="tensor"), [(3, 9, 10)]),
     "entropy rms, three tensors": (Entropy(step=0.1), [(40, 12), (3, 4), (24,)]),
+    "entropy, a step per channel": (Entropy(step=0.1, unit="channel"), [(3, 2, 11, 13), (7,)]),
     "entropy absolute": (Entropy(step=0.01, unit="absolute"), [(2, 4, 15, 13)]),
     "hevc, tiles with a range each": (HEVC, [(4, 2, 20, 30)]),
     "hevc, ten square tiles": (HEVC, [(10, 1, 20, 20)]),
     "hevc intra, 12 bits": (Video(codec="x265-intra", preset="ultrafast", bits=12, per="tensor"), [(6, 13, 25)]),
     "hevc yuv444, several tensors": (Video(layout="yuv444", preset="ultrafast"), [(3, 2, 26, 30), (9,), (5, 7)]),
     "av1, tiles, 8 bits": (Video(codec="svt-av1", preset="12", bits=8), [(2, 3, 25, 41)]),
+    "tucker, a share of each axis, four tensors": (Tucker(0.3), [(2, 5, 12, 14), (3, 16, 12), (7,), (4, 5)]),
+    "tucker, ranks of three axes": (Tucker((3, 1.0, 0.25), Raw()), [(2, 6, 9, 16)]),
+    "tucker, ranks of all axes, coded by another": (Tucker((2, 3, 20), Uniform(bits=7)), [(4, 15, 21)]),
+    "tucker of what is constant": (Tucker(0.25), [(1, 9, 9), (2, 16, 16)]),
     "av1 film, measured": (AV1, [(1, 3, 27, 33), (2, 3, 14, 17)]),
     "av1 film, fixed amplitude": (Video(codec="svt-av1", preset="12", amplitude=2.5), [(1, 2, 24, 40), (2, 2, 12, 20)]),
+    "hevc atlas, a range each": (
+        Video(codec="x265-intra", preset="ultrafast", layout="atlas"),
+        [(2, 30, 44), (2, 12, 9), (5,), (3, 3, 25), (1, 70, 20), (24, 33)],
+    ),
+    "av1 atlases, one range": (
+        Video(codec="svt-av1", preset="12", layout="atlas", per="tensor"),
+        [(2, 26, 30), (2, 3, 17, 19), (1, 40, 9), (1, 3, 9, 40)],
+    ),
+    "av1 atlas, fixed amplitude": (Video(codec="svt-av1", preset="12", layout="atlas", amplitude=3.0), [(3, 40, 41)]),
+    "hevc, no atlas": (Video(preset="ultrafast", layout="atlas"), [(1, 8, 300), (1, 300, 8), (2, 9, 9)]),
+    "dictionary, ranked": (Dictionary(bits=4), [(3, 3, 12, 14), (2, 9, 9)]),
+    "dictionary of what it does not suit": (Dictionary(bits=4), [(4, 5), (3, 3, 4), (7,)]),
+    "dictionary, plain, groups": (Dictionary(bits=2, groups=3, entries=Raw()), [(5, 7, 8), (4, 2, 7, 6)]),
+    "dictionary, random codes": (Dictionary(bits=5, codes="random", groups=2), [(2, 3, 9, 10), (3, 8, 8)]),
 }
 
 
@@ -112,6 +131,7 @@ def field_file(config: FieldConfig, seed: int) -> bytes:
 
 
 PLANES = Planes(2, xy=((5, 7), (21, 34)), yt=((3, 4),), xt=((2, 6), (5, 5)))
+NESTED = Nested(2, 4, xy=(21, 34), yt=(3, 7), xt=(8, 5))
 FIELDS = {
     "planes and mlp": FieldConfig({"planes": PLANES}, Mlp(width=6, depth=3)),
     "planes and siren": FieldConfig({"planes": PLANES}, Siren(width=8, depth=3)),
@@ -120,6 +140,9 @@ FIELDS = {
         {"volume": Volume((Level(1, 4, 21, 34), Level(2, 2, 11, 17)), 3, "linear"), "planes": PLANES},
         Mlp(width=6, depth=1),
     ),
+    "nested planes": FieldConfig({"nested": NESTED}, Mlp(width=6, depth=2)),
+    "flow of planes": FieldConfig({"flow": Flow((2, 3, 4), PLANES)}, Mlp(width=6, depth=2)),
+    "flow of nested planes": FieldConfig({"flow3": Flow((1, 5, 2), NESTED)}, Siren(width=5, depth=1)),
     "no neighbours": FieldConfig({"volume": Volume((Level(3, 1, 6, 5),), 1, "linear")}, Mlp(width=4, depth=2)),
 }
 

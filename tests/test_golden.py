@@ -13,7 +13,21 @@ from fieldpress.encodings import ENCODINGS
 from fieldpress.signals import SIGNALS
 
 FOLDER = Path(__file__).parent / "golden"
-GOLDEN = {1: ["hevc", "image", "nvp-fit", "nvp-fit-with-planes", "published", "raw-image"]}
+GOLDEN = {
+    1: [
+        "atlas",
+        "dictionary",
+        "flow",
+        "hevc",
+        "image",
+        "nested",
+        "nvp-fit",
+        "nvp-fit-with-planes",
+        "published",
+        "raw-image",
+        "tucker",
+    ]
+}
 """Names of the files by version; ``golden/write.py`` writes new ones."""
 
 every_file = pytest.mark.parametrize(

@@ -8,14 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from fieldpress.compressors import COMPRESSORS, Compressor, Entropy, Raw, Uniform, Video
+from fieldpress.compressors import COMPRESSORS, Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
 from fieldpress.compressors.guides import Guidance, Guide, build_guide
 
 COMPRESSED: dict[str, Compressor] = {
     "raw": Raw(precision="float16"),
     "uniform": Uniform(bits=3),
     "entropy": Entropy(step=0.3, unit="absolute"),
+    "tucker": Tucker(ranks=0.3, parts=Entropy(step=0.1, unit="absolute")),
     "video": Video(codec="svt-av1", crf=50, preset="12", amplitude=0.5),
+    "dictionary": Dictionary(bits=4),
 }
 KINDS = get_args(get_type_hints(Guidance)["kind"])
 SHAPES = [(1, 3, 26, 32), (2, 3, 13, 16)]  # a film, to the video compressor

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fieldpress.config import Registry
+from fieldpress.encodings.flow import Flow
+from fieldpress.encodings.nested import Nested
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Level, Volume
 from fieldpress.field import EncodingConfig
+
+_FLOW_PICTURES = 4
+"""Pictures from one displacement to the next. Learned apart for every picture, each would be seen too rarely to get to
+where it belongs: a panning clip of 48 pictures gained 3.4 dB from that in 300 steps, and 8.6 dB with 4 pictures."""
 
 
 class Grids(ABC):
@@ -77,6 +83,11 @@ class KeyframeGrids(Grids):
     """Features of a cell of each plane and level; 0 leaves the planes out."""
     plane_levels: int = 3
     """Levels of the planes, the finest with the clip's own sides."""
+    nested: bool = False
+    """One table for each plane, of which every level reads a part, in place of a grid for each level."""
+    flow: int = 0
+    """Pixels from one learned displacement of the xy planes to the next, in rows and columns; 0 displaces nothing.
+    In time there is one for every fourth picture."""
 
     def __post_init__(self) -> None:
         if not 0 < self.parameters_per_pixel <= self.per_pixel:
@@ -87,19 +98,33 @@ class KeyframeGrids(Grids):
             raise ValueError("a field needs planes or a volume; both have 0 features")
         if not 1 <= self.plane_levels <= 16:
             raise ValueError(f"plane_levels is 1 to 16, got {self.plane_levels}")
+        if self.flow < 0:
+            raise ValueError(f"flow is a number of pixels, or 0 for none, got {self.flow}")
+        if self.flow and not self.plane_features:
+            raise ValueError("a flow displaces planes; give plane_features too")
 
     def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
         encodings: dict[str, EncodingConfig] = {}
         if self.plane_features:
-            shrinks = [2**level for level in reversed(range(self.plane_levels))]
-            t, y, x = ([-(-side // shrink) for shrink in shrinks] for side in (frames, height, width))
-            xy, yt, xt = (tuple(zip(rows, columns, strict=True)) for rows, columns in ((y, x), (t, x), (t, y)))
-            encodings["planes"] = Planes(self.plane_features, xy, yt, xt)
+            keyframes = self._keyframes(frames, height, width)
+            if self.flow:
+                cells = (-(-frames // _FLOW_PICTURES), -(-height // self.flow), -(-width // self.flow))
+                keyframes = Flow(cells, keyframes)
+            encodings[keyframes.id] = keyframes
         if self.volume_features:
             cell = max(1, round((self.volume_features / self.parameters_per_pixel) ** 0.5))
             level = Level(self.volume_features, frames, -(-height // cell), -(-width // cell))
             encodings["volume"] = Volume((level,))
         return encodings
+
+    def _keyframes(self, frames: int, height: int, width: int) -> EncodingConfig:
+        if self.nested:
+            tables = (height, width), (frames, width), (frames, height)
+            return Nested(self.plane_features, self.plane_levels, *tables)
+        shrinks = [2**level for level in reversed(range(self.plane_levels))]
+        t, y, x = ([-(-side // shrink) for shrink in shrinks] for side in (frames, height, width))
+        xy, yt, xt = (tuple(zip(rows, columns, strict=True)) for rows, columns in ((y, x), (t, x), (t, y)))
+        return Planes(self.plane_features, xy, yt, xt)
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,11 @@ class Recipe:
 
 _WEIGHTS = Entropy(step=1 / 256, unit="absolute")
 _PLANES = Entropy(step=1 / 64, unit="absolute")
+_KEYFRAMES = Video(codec="x265-intra", crf=24.0, preset="medium", layout="atlas")
+_MOTION = Entropy(step=1 / 64, unit="absolute")
 
 _PUBLISHED_PLAN: dict[str, Compressor] = {
-    "planes": Video(codec="x265-intra", crf=21.0),
+    "planes": Video(codec="x265-intra", crf=21.0, layout="atlas"),
     "volume": Video(codec="x265", crf=21.0),
     "decoder": Uniform(bits=8),
 }
@@ -89,7 +91,10 @@ _RECIPES = [
         decoder=Mlp(width=32, depth=2),
         plan={
             "volume": Video(codec="x265", crf=24.0, preset="medium"),
-            "planes": Video(codec="x265-intra", crf=24.0, preset="medium"),
+            "planes": _KEYFRAMES,
+            "nested": _KEYFRAMES,
+            "flow.motion": _MOTION,
+            "flow": _KEYFRAMES,
             "decoder": _WEIGHTS,
         },
         training=Training(

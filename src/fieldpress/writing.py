@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,8 +28,9 @@ from fieldpress.sources import load
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
 from fieldpress.training.config import Budget
-from fieldpress.training.loop import Progress, Trainer
+from fieldpress.training.loop import Progress, Target, Trainer
 from fieldpress.training.plan import assign
+from fieldpress.training.steering import TOLERANCE
 
 _LOG = logging.getLogger("fieldpress")
 
@@ -55,6 +57,8 @@ def encode(
     *,
     minutes: float | None = None,
     steps: int | None = None,
+    bpp: float | None = None,
+    size: int | None = None,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
@@ -69,6 +73,8 @@ def encode(
         preset: A preset's name, a recipe, or what gives one for a signal; None is :func:`default_recipe`.
         minutes: Training budget in wall time; the preset's own if neither this nor ``steps`` is given.
         steps: Training budget in steps instead; on a CPU the file is then the same on every run.
+        bpp: Bits per pixel of the finished file, reached within 5 %: the preset's quality settings are then turned.
+        size: Bytes of the finished file instead.
         seed: Of everything random.
         device: ``auto``, ``cpu`` or ``cuda``.
         resume: Go on from the checkpoint an interrupted run left beside ``out``, if there is one.
@@ -92,6 +98,7 @@ def encode(
         raise ConfigError("give --minutes or --steps, not both")
     if not 0 <= seed <= MAX_INTEGER:
         raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
+    _check_size(bpp, size)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
     observations = load(source, force=force, memory_factor=_memory_factor(named))
     started = time.monotonic()
@@ -103,9 +110,14 @@ def encode(
     except ValueError as error:
         raise ConfigError(f"preset {chosen.name}: {error}") from None
     _check_memory(config, observations.name)
-    # A dry run: whatever the format refuses, it refuses now.
+    # A dry run: whatever the compressors or the format refuse, they refuse now.
+    check_plan(chosen, config)
     placeholders = dict.fromkeys(assign(chosen.plan, config.shapes()), bytes(_PLACEHOLDER_BYTES))
-    file_bytes(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
+    dry = file_bytes(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
+    target = None
+    if bpp is not None or size is not None:
+        bits = 8.0 * size if size is not None else (bpp or 0) * frames * height * width
+        target = Target(bits, 8.0 * (len(dry) - sum(map(len, placeholders.values()))))
 
     torch.manual_seed(seed)
     trainer = Trainer(
@@ -115,6 +127,7 @@ def encode(
         chosen.training,
         budget,
         seed,
+        target,
     )
     checkpoint = checkpoint_path(out)
     request = fingerprint(
@@ -123,6 +136,8 @@ def encode(
             to_plain(config),
             to_plain(chosen),
             to_plain(budget),
+            bpp,
+            size,
             seed,
             device,
             hashlib.sha256(observations.rgb.data).hexdigest(),
@@ -133,11 +148,23 @@ def encode(
     _train(trainer, checkpoint, request, on_progress)
 
     about = About(chosen.name, seed, trainer.step, torch.device(device).type)
-    data = file_bytes(observations.signal, config, chosen, trainer.payloads, about)
+    written = replace(chosen, plan={**chosen.plan, **trainer.compressors})
+    data = file_bytes(observations.signal, config, written, trainer.payloads, about)
+    if target is not None and abs(8 * len(data) / target.bits - 1) > TOLERANCE:
+        _LOG.warning("%s has %d bytes, not the %.0f asked for", out, len(data), target.bits / 8)
     save(out, data)
     encode_seconds = time.monotonic() - started
     checkpoint.unlink(missing_ok=True)
     return measure(data, observations, device, encode_seconds)
+
+
+def _check_size(bpp: float | None, size: int | None) -> None:
+    if bpp is not None and size is not None:
+        raise ConfigError("give --bpp or --size, not both")
+    if bpp is not None and not 0 < bpp < math.inf:
+        raise ConfigError(f"--bpp is {bpp:g}; expected a number above 0")
+    if size is not None and not 0 < size <= MAX_INTEGER:
+        raise ConfigError(f"--size is {size} bytes; expected a whole number above 0")
 
 
 def default_recipe(signal: Signal) -> Recipe:
@@ -185,6 +212,20 @@ def check_target(out: Path, force: bool) -> None:
             raise SourceError(f"{out}: cannot be written: permission denied")
     except (OSError, ValueError) as error:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_plan(chosen: Recipe, config: FieldConfig) -> None:
+    """Lets a plan pass whose compressors can take the tensors of this field.
+
+    Raises:
+        ConfigError: It leaves a tensor out, or a compressor cannot take one.
+    """
+    shapes = config.shapes()
+    for rule, names in assign(chosen.plan, shapes).items():
+        try:
+            chosen.plan[rule].check([shapes[name] for name in names])
+        except ConfigError as error:
+            raise ConfigError(f"plan {rule} ({', '.join(names)}): {error}") from None
 
 
 def file_bytes(

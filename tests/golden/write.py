@@ -15,11 +15,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pressed import CLIP, FITTED, PICTURE, PUBLISHED, STILL, press
+from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, press
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
+from fieldpress.compressors import Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
 from fieldpress.container import VERSION
 from fieldpress.presets import Recipe, recipe
 
@@ -35,6 +35,30 @@ ENTROPY_PLAN: dict[str, Compressor] = {
     "planes": Entropy(step=0.05),
     "volume": Entropy(step=0.01, unit="absolute"),
     "decoder": Raw(precision="float16"),
+}
+
+KEYFRAME_PLAN: dict[str, Compressor] = {
+    "flow.motion": Entropy(step=1 / 64, unit="absolute"),
+    "nested": Video(codec="x265-intra", crf=20, preset="veryfast"),
+    "*": Entropy(step=0.01, unit="absolute"),
+}
+DICTIONARY_PLAN: dict[str, Compressor] = {
+    "planes.xy": Dictionary(bits=3, groups=2, entries=Entropy(step=0.01)),
+    "planes": Dictionary(bits=4, codes="random"),
+    "volume": Dictionary(bits=5),
+    "decoder": Entropy(step=0.01, unit="absolute"),
+}
+
+ATLAS_PLAN: dict[str, Compressor] = {
+    "planes": Video(codec="x265-intra", crf=20, preset="veryfast", layout="atlas"),
+    "volume": Video(codec="svt-av1", crf=30, preset="12", layout="atlas", per="tensor"),
+    "decoder": Entropy(step=0.01, unit="absolute"),
+}
+
+TUCKER_PLAN: dict[str, Compressor] = {
+    "volume.levels.0": Tucker(ranks=(3, 0.4, 12)),
+    "volume": Tucker(ranks=(2, 3, 6, 0.5), parts=Uniform(bits=10)),
+    "decoder": Tucker(ranks=2, parts=Entropy(step=1 / 256, unit="absolute")),
 }
 
 
@@ -61,6 +85,11 @@ def files() -> dict[str, bytes]:
         "published": press(PUBLISHED, CLIP, ENTROPY_PLAN),
         "hevc": press(FITTED, CLIP, HEVC_PLAN),
         "raw-image": press(STILL, PICTURE, {"*": Raw()}),
+        "atlas": press(PYRAMID, CLIP, ATLAS_PLAN),
+        "tucker": press(FITTED, CLIP, TUCKER_PLAN),
+        "nested": press(NESTED, CLIP, KEYFRAME_PLAN),
+        "flow": press(FLOW, CLIP, KEYFRAME_PLAN),
+        "dictionary": press(KEYFRAMES, CLIP, DICTIONARY_PLAN),
     }
 
 

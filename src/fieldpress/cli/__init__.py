@@ -1,4 +1,4 @@
-"""The command line: ``fieldpress encode``, ``decode``, ``info``, ``eval`` and ``presets``."""
+"""The command line: ``fieldpress encode``, ``decode``, ``info``, ``eval``, ``presets`` and ``study``."""
 
 import sys
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ _COMMANDS = {
     "info": ("show", "info", "what a file holds, and where its bytes go"),
     "eval": ("show", "evaluate", "how close a file's pictures are to a source"),
     "presets": ("show", "presets", "list the presets"),
+    "study": ("study", "run", "encode clips in many ways, and write a page that says what each bought"),
 }
 """Module, function and purpose by name. The module is loaded when the command is called: most load torch."""
 

@@ -1,12 +1,13 @@
 """``fieldpress encode``: flags to a call of :func:`fieldpress.writing.encode`, watched, logged and interruptible."""
 
+import re
 import shlex
 import signal
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import arg
@@ -14,11 +15,11 @@ from tyro.conf import arg
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
-from fieldpress.cli.settings import Settings, changed, exchange_parts, known_flags, settings_of
 from fieldpress.cli.text import INTERRUPTED, complain, figures, one_line, say
 from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.saving import save
+from fieldpress.settings import Settings, changed, exchange_parts, known_flags, settings_of
 from fieldpress.writing import Interrupted, check_target, default_recipe, encode
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from fieldpress.training.loop import Progress
 
 _FOR_CLIPS = "nvp-fit"
+_SHORT = {"--init": "--training.start", "--rate-weight": "--training.rate-weight"}
+_SIZE_UNITS = {"": 1, "B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Encode:
     """Train that long; the preset says how long otherwise."""
     steps: Annotated[int | None, arg(metavar="N")] = None
     """Train that many steps instead; on a CPU the file is then the same on every run."""
+    bpp: Annotated[float | None, arg(metavar="B")] = None
+    """Aim at a file of so many bits per pixel: the preset's quality settings are turned until it fits."""
+    size: Annotated[str | None, arg(metavar="200kB")] = None
+    """Aim at a file of this size instead: bytes, kB or MB (thousands and millions of bytes)."""
+    rate_weight: Annotated[float | None, arg(metavar="W")] = None
+    """What a bit per pixel adds to the loss; short for --training.rate-weight."""
+    init: Annotated[Literal["source", "tucker", "random"] | None, arg(metavar="source|tucker|random")] = None
+    """How grids and decoder start; short for --training.start."""
     seed: Annotated[int, arg(metavar="S")] = 0
     """Of everything random."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
@@ -83,12 +94,16 @@ def run(arguments: list[str]) -> int:
     line = flags.split(arguments, flags.switches(Encode))
     own = flags.kinds(Encode)
     of_preset = {flag: text for flag, text in line.flags.items() if flag not in own}
+    for short, flag in _SHORT.items():
+        if short in line.flags and flag in of_preset:
+            raise ConfigError(f"{short} is short for {flag}; give one of them")
     base = _preset(line)
     settings = exchange_parts(settings_of(base), of_preset)
     if line.wants_help:
         flags.show_help(_Page, settings=settings)
     flags.check_known(line.flags, [*own, *known_flags(settings)])
     command = flags.fill(Encode, line)
+    of_preset |= {flag: line.flags[short] for short, flag in _SHORT.items() if short in line.flags}
     chosen = changed(base, of_preset)  # also where the source decides, so that a wrong value is found before it is read
     if command.report is not None:
         if Path(command.report).resolve() == Path(command.out).resolve():
@@ -128,6 +143,8 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Signal], Recipe]") -> "
             preset,
             minutes=command.minutes,
             steps=command.steps,
+            bpp=command.bpp,
+            size=_bytes(command.size),
             seed=command.seed,
             device=command.device,
             resume=command.resume,
@@ -137,6 +154,24 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Signal], Recipe]") -> "
         if log is not None:
             log.finish(report)
         return report
+
+
+def _bytes(size: str | None) -> int | None:
+    """A size as a number of bytes.
+
+    Raises:
+        ConfigError: It is no number with a known unit.
+
+    Example:
+        >>> _bytes("1.5 MB")
+        1500000
+    """
+    if size is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kKMG]?B)?\s*", size)
+    if found is None:
+        raise ConfigError(f"--size is {size!r}; expected bytes such as 200000, 200kB or 1.5MB")
+    return round(float(found[1]) * _SIZE_UNITS[found[2] or ""])
 
 
 def _preset(line: flags.Line) -> Recipe:

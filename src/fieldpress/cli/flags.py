@@ -1,23 +1,22 @@
 """Words and flags of a command line to a command, a frozen dataclass; tyro writes the help page from the same class.
 
-Fields of a command marked ``Positional`` are words, in their order; ``bool`` ones are switches; all others are flags
-that take a value. Flags stand anywhere on the line, as ``--flag value`` or ``--flag=value``; ``--`` ends them. Values
-are read as strictly as a file's header is, by :func:`fieldpress.config.from_plain`: a wrong one gives one line.
+Fields of a command marked ``Positional`` are words, in their order, the last one a ``tuple`` where it takes all that
+are left; ``bool`` ones are switches; all others are flags that take a value. Flags stand anywhere on the line, as
+``--flag value`` or ``--flag=value``; ``--`` ends them. Values are read as strictly as a file's header is, by
+:func:`fieldpress.config.from_plain`: a wrong one gives one line.
 """
 
 import dataclasses
 import difflib
-import types
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
-from fieldpress.config import Plain, from_plain
 from fieldpress.errors import ConfigError
+from fieldpress.literals import flag_of, value
 
 Command = TypeVar("Command")
-Path = tuple[str, ...]
 
 _HELP = ("--help", "-h")
 
@@ -55,11 +54,6 @@ def split(arguments: Iterable[str], switches: Iterable[str]) -> Line:
             takes_next = not given and flag not in switches and rest and not rest[0].startswith("--")
             line.flags[flag] = text if given else rest.pop(0) if takes_next else None
     return line
-
-
-def flag_of(path: Path) -> str:
-    """The flag of a field: ``--training.batch-pixels``."""
-    return "--" + ".".join(path).replace("_", "-")
 
 
 def kinds(command: type) -> dict[str, Any]:
@@ -110,10 +104,13 @@ def fill(command: type[Command], line: Line) -> Command:
     hints, words = _hints(command), _words(command)
     needed = [name for name, needed in words.items() if needed]
     if len(line.words) < len(needed):
-        raise ConfigError(f"{needed[len(line.words)].upper()} is missing; usage: {usage(command)}")
-    if len(line.words) > len(words):
-        raise ConfigError(f"{line.words[len(words)]!r} is one word too many; usage: {usage(command)}")
+        raise ConfigError(f"{_shown(needed[len(line.words)], hints)} is missing; usage: {usage(command)}")
     values: dict[str, Any] = dict(zip(words, line.words, strict=False))
+    last = [*words][-1] if words else ""
+    if last in values and _takes_many(hints[last]):
+        values[last] = tuple(line.words[len(words) - 1 :])
+    elif len(line.words) > len(words):
+        raise ConfigError(f"{line.words[len(words)]!r} is one word too many; usage: {usage(command)}")
     for name, kind in hints.items():
         flag = flag_of((name,))
         if flag in line.flags:
@@ -121,47 +118,10 @@ def fill(command: type[Command], line: Line) -> Command:
     return command(**values)
 
 
-def value(flag: str, kind: Any, text: str | None) -> Any:
-    """What the text of a flag means.
-
-    Raises:
-        ConfigError: It is missing, or none of ``kind``.
-    """
-    if kind is bool:
-        if text is not None:
-            raise ConfigError(f"{flag} takes no value, got {text!r}")
-        return True
-    if text is None:
-        raise ConfigError(f"{flag} needs a value")
-    return from_plain(kind, plain(kind, text), flag)
-
-
-def plain(kind: Any, text: str) -> Plain:
-    """Plain data for a value of a type; a text that means none of them stays a text, for ``from_plain`` to refuse.
-
-    Example:
-        >>> plain(tuple[int, int] | None, "3,4")
-        [3, 4]
-    """
-    choices = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    if type(None) in choices and text.lower() == "none":
-        return None
-    for choice in choices:
-        if choice in (int, float):
-            try:
-                return choice(text)
-            except ValueError:
-                continue
-        if choice is bool and text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        if get_origin(choice) is tuple:
-            return [plain(get_args(choice)[0], part) for part in text.split(",")]
-    return text
-
-
 def usage(command: type) -> str:
     """The line in short: ``fieldpress decode FILE OUT [flags]``."""
-    words = [name.upper() if needed else f"[{name.upper()}]" for name, needed in _words(command).items()]
+    hints = _hints(command)
+    words = [_shown(name, hints) if needed else f"[{name.upper()}]" for name, needed in _words(command).items()]
     return " ".join(["fieldpress", command.__name__.lower(), *words, "[flags]"])
 
 
@@ -190,6 +150,15 @@ def _words(command: type) -> dict[str, bool]:
         for field in dataclasses.fields(command)
         if get_origin(hints[field.name]) is Annotated and tyro.conf.Positional in get_args(hints[field.name])
     }
+
+
+def _takes_many(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _shown(name: str, hints: dict[str, Any]) -> str:
+    """A word in a usage line: ``SOURCE``, or ``SOURCE...`` where there may be several."""
+    return f"{name.upper().removesuffix('S')}..." if _takes_many(hints[name]) else name.upper()
 
 
 def _hints(command: type) -> dict[str, Any]:

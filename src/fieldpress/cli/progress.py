@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from fieldpress.cli.text import duration, one_line
 
 if TYPE_CHECKING:
+    from fieldpress.bench.scheduler import StudyProgress
     from fieldpress.training.loop import Progress as Training
 
 Item = TypeVar("Item")
@@ -25,6 +26,11 @@ _MEASURING = "decoding the file again, to measure it"
 def training_display(source: str) -> "AbstractContextManager[Callable[[Training], None]]":
     """Shows a training run; call what it gives after every step."""
     return _training_bar(source) if _draws() else _training_lines()
+
+
+def study_display(name: str) -> "AbstractContextManager[Callable[[StudyProgress], None]]":
+    """Shows a study; call what it gives now and then."""
+    return _study_bar(name) if _draws() else _study_lines(name)
 
 
 @contextmanager
@@ -78,6 +84,38 @@ def _training_lines() -> "Iterator[Callable[[Training], None]]":
             console.print(_MEASURING)
 
     yield show
+
+
+@contextmanager
+def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
+    text = TextColumn("{task.description}", markup=False)
+    with _bar(text, BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}", markup=False)) as bar:
+        task = bar.add_task(one_line(f"study {name}"), total=None, figures="")
+
+        def show(study: "StudyProgress") -> None:
+            bar.update(task, total=1.0, completed=study.share, figures=_runs(study))
+
+        yield show
+
+
+@contextmanager
+def _study_lines(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    due, told = 0.0, -1
+
+    def show(study: "StudyProgress") -> None:
+        nonlocal due, told
+        if study.done < study.total and (study.done == told or time.monotonic() < due):
+            return
+        due, told = time.monotonic() + _LINE_SECONDS, study.done
+        console.print(f"study {name}: {_runs(study)}")
+
+    yield show
+
+
+def _runs(study: "StudyProgress") -> str:
+    left = duration(study.seconds * (1 / study.share - 1)) if study.share > _TELLING else "?"
+    return f"{study.done} of {study.total} runs  {left} left"
 
 
 def _figures(step: "Training") -> str:

@@ -42,7 +42,7 @@ def write_context(coder: Encoder, values: Integers) -> None:
     centres = np.rint(grid.mean(axis=(0, 2))).astype(np.int64)
     centres[np.abs(centres) <= grid.std(axis=(0, 2)) / 4] = 0
     grid = np.ascontiguousarray(grid - centres[:, None])
-    weights = _fit_weights(grid, view)
+    weights = fit_weights(grid, view)
     residuals = np.empty_like(grid)
     for step in steps(*view[1:]):
         cells = step.cells.cells
@@ -56,7 +56,7 @@ def write_context(coder: Encoder, values: Integers) -> None:
     write_residuals(coder, residuals, found, parameters, steps(*view[1:]))
 
 
-def _fit_weights(grid: Integers, view: View) -> Integers:
+def fit_weights(grid: Integers, view: View) -> Integers:
     """Least squares per pass, kept where it pays for itself."""
     numbers = pass_count(*view[1:])
     gram, moment = np.zeros((numbers, 3, 3)), np.zeros((numbers, 3))

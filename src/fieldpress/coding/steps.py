@@ -66,7 +66,7 @@ class Levels(NamedTuple):
     """Shape (rows, values), from 0 to the number of levels - 1."""
 
 
-def to_levels(rows: NDArray[np.float32], count: int) -> Levels:
+def to_levels(rows: NDArray[np.float32], count: int, least_steps: NDArray[np.float64] | float = 0.0) -> Levels:
     """Each row's values as the nearest of ``count`` equally spaced levels over the row's range.
 
     The step is at most a sixteenth larger than range / (count - 9/8), and at least 2**-23 of the largest magnitude.
@@ -75,6 +75,7 @@ def to_levels(rows: NDArray[np.float32], count: int) -> Levels:
     Args:
         rows: Finite, shape (rows, values).
         count: Number of levels, at least 2.
+        least_steps: Of each row; larger ones make fewer levels.
 
     Example:
         >>> to_levels(np.array([[0.0, 1.0, 2.0, 2.875]], np.float32), 4)
@@ -84,6 +85,7 @@ def to_levels(rows: NDArray[np.float32], count: int) -> Levels:
     least, greatest = exact.min(axis=1), exact.max(axis=1)
     largest = np.maximum(np.abs(least), np.abs(greatest))
     wanted = np.maximum((greatest - least) / (count - 1 - 1 / LOW_FRACTION), largest * 2.0**-FLOAT32_DIGITS)
+    wanted = np.where(wanted > 0, np.maximum(wanted, least_steps), 0.0)
     codes = [code_not_below(step, _LEVEL_MANTISSA_BITS) if step else 0 for step in wanted.tolist()]
     steps = np.array([step_of(code, _LEVEL_MANTISSA_BITS) for code in codes])
     lows = np.floor(LOW_FRACTION * least / steps)

@@ -1,12 +1,14 @@
 """Compressors: one named tensor to bytes and back."""
 
 from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.entropy import Entropy
 from fieldpress.compressors.raw import Raw
+from fieldpress.compressors.tucker import Tucker
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.compressors.video import Video
 from fieldpress.config import Registry
 
-COMPRESSORS = Registry("compressor", Compressor, Raw, Uniform, Entropy, Video)
+COMPRESSORS = Registry("compressor", Compressor, Raw, Uniform, Entropy, Video, Tucker, Dictionary)
 
-__all__ = ["COMPRESSORS", "Array", "Compressor", "Entropy", "Raw", "Shape", "Uniform", "Video"]
+__all__ = ["COMPRESSORS", "Array", "Compressor", "Dictionary", "Entropy", "Raw", "Shape", "Tucker", "Uniform", "Video"]

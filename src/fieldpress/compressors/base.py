@@ -34,6 +34,17 @@ class Compressor(ABC):
     deterministic: ClassVar[bool] = True
     """Whether :meth:`encode` gives the same bytes for the same array on every run (decoding always does)."""
 
+    def check(self, shapes: Sequence[Shape]) -> None:
+        """Refuses what is impossible for tensors of these shapes, before any training; nothing, unless overridden.
+
+        Args:
+            shapes: Of the tensors of one chunk.
+
+        Raises:
+            ConfigError: The settings do not fit a shape, such as a rank above a side.
+        """
+        del shapes
+
     @abstractmethod
     def encode(self, array: Array) -> bytes:
         """The array as bytes.
@@ -55,6 +66,15 @@ class Compressor(ABC):
         del guidance, tensors
         return None
 
+    def coarser(self, halvings: float) -> "Compressor | None":
+        """The same at another quality, so that a file can be steered to a size; None where there is nothing to turn.
+
+        Args:
+            halvings: Of the bits, roughly; below zero it is finer. At the ends of a scale it stays there.
+        """
+        del halvings
+        return None
+
     @abstractmethod
     def decode(self, data: bytes, shape: Shape) -> Array:
         """What :meth:`encode` wrote: finite float32 of this shape. Pure: the same bytes give the same array.
@@ -69,11 +89,7 @@ class Compressor(ABC):
         Args:
             arrays: At least one.
         """
-        writer = PartWriter()
-        for array in arrays[:-1]:
-            writer.string(self.encode(array))
-        writer.rest(self.encode(arrays[-1]))
-        return writer.finish()
+        return joined([self.encode(array) for array in arrays])
 
     def decode_all(self, data: bytes, shapes: Sequence[Shape]) -> list[Array]:
         """What :meth:`encode_all` wrote.
@@ -84,3 +100,12 @@ class Compressor(ABC):
         reader = PartReader(data, "a chunk of several tensors")
         pieces = [reader.string() for _ in shapes[:-1]]
         return [self.decode(piece, shape) for piece, shape in zip([*pieces, reader.rest()], shapes, strict=True)]
+
+
+def joined(pieces: Sequence[bytes]) -> bytes:
+    """The pieces of several tensors as the bytes of one chunk: each with its length, the last one without."""
+    writer = PartWriter()
+    for piece in pieces[:-1]:
+        writer.string(piece)
+    writer.rest(pieces[-1])
+    return writer.finish()

@@ -1,15 +1,17 @@
 """Rounding to a step, and an entropy coder that knows what grids and weights look like."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from fieldpress.coding.integers import decode_integers, encode_integers
 from fieldpress.coding.steps import FLOAT32_DIGITS, code_not_below, step_of, to_float32
+from fieldpress.coding.symbols import Integers
 from fieldpress.compressors.arrays import require_finite
-from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.base import Array, Shape
+from fieldpress.compressors.stepped import Stepped, Steps
 from fieldpress.errors import ConfigError
 
 _MANTISSA_BITS = 7
@@ -17,7 +19,7 @@ _LEAST_STEP, _GREATEST_STEP = 2.0**-60, 2.0**60
 
 
 @dataclass(frozen=True)
-class Entropy(Compressor):
+class Entropy(Stepped):
     """Each value becomes the nearest multiple of a step; the error is at most half a step.
 
     The multiples are coded with static integer tables whose widths are sent in a few bits, per tensor or per channel,
@@ -31,34 +33,54 @@ class Entropy(Compressor):
 
     step: float = 0.05
     """Distance between neighbouring values, in the unit below; smaller is better and larger."""
-    unit: Literal["absolute", "rms"] = "rms"
-    """What a step of 1 is: the number 1, or the tensor's root mean square (which costs two bytes)."""
+    unit: Literal["absolute", "rms", "channel"] = "rms"
+    """What a step of 1 is: the number 1; the tensor's root mean square (which costs two bytes), or each channel's (two
+    bytes per channel). With the special guide, steps by rms and channel are where learning begins."""
 
     def __post_init__(self) -> None:
         if not _LEAST_STEP <= self.step <= _GREATEST_STEP:
             raise ConfigError(f"entropy: step is {self.step}; expected {_LEAST_STEP:.1g} to {_GREATEST_STEP:.1g}")
 
-    def encode(self, array: Array) -> bytes:
+    def steps(self, array: Array) -> Steps:
+        rows = self._rows(array).astype(np.float64)
+        if self.unit == "absolute":
+            return np.array([self.step])
+        return self.step * np.sqrt(np.mean(np.square(rows), axis=1))
+
+    def encode_steps(self, array: Array, steps: Steps | None) -> bytes:
         require_finite(array)
-        exact = array.astype(np.float64)
-        number = self._step_number(exact)
-        multiples = np.rint(exact / self._step(number)).astype(np.int64)
-        return encode_integers(multiples, (np.array([number]),))
+        rows = self._rows(array).astype(np.float64)
+        numbers = self._numbers(rows, self.steps(array) if steps is None else steps)
+        multiples = np.rint(rows / self._sent(numbers)[:, None]).astype(np.int64)
+        return encode_integers(multiples.reshape(array.shape), (numbers,))
+
+    def learns_steps(self, shape: Shape) -> bool:
+        return self.unit != "absolute"
 
     def decode(self, data: bytes, shape: Shape) -> Array:
-        multiples, (number,) = decode_integers(data, shape, (1,))
-        return to_float32(multiples.astype(np.float64) * self._step(int(number[0])))
+        multiples, (numbers,) = decode_integers(data, shape, (self._groups(shape),))
+        rows = multiples.reshape(len(numbers), -1) * self._sent(numbers)[:, None]
+        return to_float32(rows).reshape(shape)
 
-    def _step_number(self, exact: np.ndarray) -> int:
-        """How the step is sent: doublings of an absolute one, the step code of a relative one."""
-        finest = float(np.abs(exact).max()) * 2.0**-FLOAT32_DIGITS
-        if self.unit == "absolute":
-            return max(0, math.ceil(math.log2(finest / self.step))) if finest else 0
-        wanted = max(self.step * math.sqrt(np.mean(np.square(exact))), finest)
-        return code_not_below(wanted, _MANTISSA_BITS) if wanted else 0
+    def coarser(self, halvings: float) -> "Entropy":
+        return replace(self, step=min(max(self.step * 2.0**halvings, _LEAST_STEP), _GREATEST_STEP))
 
-    def _step(self, number: int) -> float:
-        """The step that was sent."""
+    def _numbers(self, rows: np.ndarray, steps: Steps) -> Integers:
+        """How steps are sent: doublings of an absolute one, the step codes of relative ones."""
+        finest = np.abs(rows).max(axis=1) * 2.0**-FLOAT32_DIGITS
         if self.unit == "absolute":
-            return self.step * step_of(number, 0)
-        return step_of(number, _MANTISSA_BITS)
+            return np.array([max(0, math.ceil(math.log2(one / self.step))) if one else 0 for one in finest.tolist()])
+        wanted = np.maximum(steps, finest) * (finest > 0)
+        return np.array([code_not_below(one, _MANTISSA_BITS) if one else 0 for one in wanted.tolist()])
+
+    def _sent(self, numbers: Integers) -> Steps:
+        """The steps that were sent."""
+        if self.unit == "absolute":
+            return np.array([self.step * step_of(number, 0) for number in numbers.tolist()])
+        return np.array([step_of(number, _MANTISSA_BITS) for number in numbers.tolist()])
+
+    def _rows(self, array: Array) -> Array:
+        return array.reshape(self._groups(array.shape), -1)
+
+    def _groups(self, shape: Shape) -> int:
+        return shape[0] if self.unit == "channel" and len(shape) > 1 else 1

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fieldpress.compressors.base import Compressor
+from fieldpress.compressors.base import Array, Compressor
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ class Guide(nn.Module):
 
     def __init__(self, compressor: Compressor, guidance: Guidance) -> None:
         super().__init__()
-        self.compressor = compressor
+        self.compressor = self._original = compressor
+        self.halvings = 0.0
+        """How much coarser than asked for the compressor is set; see :meth:`coarsen`."""
         self.guidance = guidance
         self.due = guidance.start
         self.bits = 0.0
@@ -112,6 +114,16 @@ class Guide(nn.Module):
         """The values the compressor is handed."""
         return [tensor.detach() for tensor in tensors]
 
+    def coarsen(self, halvings: float) -> None:
+        """Turns the compressor's quality, if it has one, towards so many halvings of the bits."""
+        self.halvings += halvings
+        turned = self._original.coarser(self.halvings) if self.halvings else None
+        self.compressor = turned or self._original
+
+    def size(self, tensors: Sequence[nn.Parameter]) -> float:
+        """Bits of the tensors, were they written now."""
+        return 8.0 * len(self.compressor.encode_all([array_of(value) for value in self.written(tensors)]))
+
     @torch.no_grad()
     def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
         """The bytes for the file; afterwards the tensors hold what these decode to."""
@@ -121,19 +133,20 @@ class Guide(nn.Module):
         return data
 
     def _round_trip(self, values: Sequence[Tensor]) -> tuple[bytes, list[Tensor]]:
-        arrays = [np.ascontiguousarray(value.cpu().numpy(), dtype=np.float32) for value in values]
+        arrays = [array_of(value) for value in values]
         data = self.compressor.encode_all(arrays)
         self.bits = 8.0 * len(data)
         decoded = self.compressor.decode_all(data, [array.shape for array in arrays])
         return data, [torch.from_numpy(array).to(value.device) for array, value in zip(decoded, values, strict=True)]
 
-    def get_extra_state(self) -> dict[str, float]:
+    def get_extra_state(self) -> dict[str, Any]:
         """The clock, for checkpoints."""
-        return {"due": self.due, "bits": self.bits}
+        return {"due": self.due, "bits": self.bits, "halvings": self.halvings}
 
-    def set_extra_state(self, state: dict[str, float]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         """The clock, from a checkpoint."""
         self.due, self.bits = state["due"], state["bits"]
+        self.coarsen(state["halvings"] - self.halvings)
 
 
 class Unguided(Guide):
@@ -158,7 +171,7 @@ class RoundTrip(Guide):
 
     def __init__(self, compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
         super().__init__(compressor, guidance)
-        self.errors = _buffers(self, "error", tensors)
+        self.errors = zeros_beside(self, "error", tensors)
 
     def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
         return [tensor.detach() - error for tensor, error in zip(tensors, self.errors(), strict=True)]
@@ -177,7 +190,7 @@ class Proximal(Guide):
 
     def __init__(self, compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
         super().__init__(compressor, guidance)
-        self.anchors = _buffers(self, "anchor", tensors)
+        self.anchors = zeros_beside(self, "anchor", tensors)
         self.anchored = False
 
     @torch.no_grad()
@@ -193,15 +206,20 @@ class Proximal(Guide):
         distances = [((t - a) ** 2).sum() for t, a in zip(tensors, self.anchors(), strict=True)]
         return self.guidance.weight * torch.stack(distances).sum() / sum(tensor.numel() for tensor in tensors)
 
-    def get_extra_state(self) -> dict[str, float]:
+    def get_extra_state(self) -> dict[str, Any]:
         return {**super().get_extra_state(), "anchored": float(self.anchored)}
 
-    def set_extra_state(self, state: dict[str, float]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
         self.anchored = bool(state["anchored"])
 
 
-def _buffers(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
+def array_of(tensor: Tensor) -> Array:
+    """What a compressor takes."""
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32)
+
+
+def zeros_beside(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Callable[[], list[Tensor]]:
     """Zeros like the tensors, kept in the module's state; returns a function that lists them."""
     names = [f"{noun}_{i}" for i in range(len(tensors))]
     for name, tensor in zip(names, tensors, strict=True):

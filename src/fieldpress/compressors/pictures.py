@@ -39,6 +39,11 @@ class Tiles:
         """Rows and columns of a picture, before they are padded for the codec."""
         return self.down * self.rows, self.across * self.columns
 
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers in each channel."""
+        return [self.time * self.rows * self.columns] * self.channels
+
     def to_planes(self, samples: Samples) -> list[Plane]:
         """The planes of a tensor's samples, in its own order."""
         tensor = samples.reshape(self.channels, self.time, self.rows, self.columns)
@@ -72,9 +77,14 @@ class Film:
         half = (self.time, -(-self.rows // 2), -(-self.columns // 2))
         return [(self.time, self.rows, self.columns), half, half]
 
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers in each channel."""
+        return [math.prod(shape) for shape in self.shapes]
+
     def to_planes(self, samples: Samples) -> list[Plane]:
         """The planes of the samples of both tensors, one after the other."""
-        ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
+        ends = np.cumsum(self.sizes)[:-1]
         return [part.reshape(shape) for part, shape in zip(np.split(samples, ends), self.shapes, strict=True)]
 
     def from_planes(self, planes: Sequence[Plane]) -> Samples:
@@ -86,8 +96,7 @@ def tiles(shape: Shape, three_planes: bool) -> Tiles | None:
     """How one tensor makes pictures, as square as can be; None if it makes none that a codec takes."""
     if len(shape) < 2:
         return None
-    rows, columns = shape[-2:]
-    channels, time = {2: (1, 1), 3: (shape[0], 1), 4: shape[:2]}[len(shape)]
+    channels, time, rows, columns = axes(shape)
     planes: Literal[1, 3] = 3 if three_planes and channels == 3 else 1
     count = channels // planes
     ways = [(count // across, across) for across in range(1, count + 1) if count % across == 0]
@@ -96,6 +105,18 @@ def tiles(shape: Shape, three_planes: bool) -> Tiles | None:
     if min(down * rows, across * columns) < LEAST_SIDE:
         return None
     return Tiles(channels, time, rows, columns, planes, down, across)
+
+
+def axes(shape: Shape) -> tuple[int, int, int, int]:
+    """Channels, time, rows and columns of a tensor of two axes or more.
+
+    Example:
+        >>> axes((3, 20, 30))
+        (3, 1, 20, 30)
+    """
+    rows, columns = shape[-2:]
+    channels, time = {2: (1, 1), 3: (shape[0], 1), 4: shape[:2]}[len(shape)]
+    return channels, time, rows, columns
 
 
 def _elongation(rows: int, columns: int) -> Fraction:

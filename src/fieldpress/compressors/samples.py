@@ -1,5 +1,9 @@
 """Numbers as the samples of pictures: a linear scale, measured or fixed."""
 
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,11 +11,11 @@ from fieldpress.coding.lists import read_list, write_list
 from fieldpress.coding.rangecoder import decoder, encoder
 from fieldpress.coding.steps import Levels, from_levels, to_levels
 
-Rows = NDArray[np.float32]
+Numbers = NDArray[np.float32]
 Samples = NDArray[np.uint16]
 
 
-def fixed_samples(values: Rows, bits: int, amplitude: float) -> Samples:
+def fixed_samples(values: Numbers, bits: int, amplitude: float) -> Samples:
     """Samples of values between -amplitude and amplitude; zero is the middle code, and what lies outside is clipped."""
     half = 1 << (bits - 1)
     codes = values * np.float32(half / amplitude)
@@ -20,41 +24,64 @@ def fixed_samples(values: Rows, bits: int, amplitude: float) -> Samples:
     return np.clip(codes, 0, 2 * half - 1, out=codes).astype(np.uint16)
 
 
-def fixed_values(samples: Samples, bits: int, amplitude: float) -> Rows:
+def fixed_values(samples: Samples, bits: int, amplitude: float) -> Numbers:
     """The values of samples on a fixed scale: (sample - middle) * amplitude / middle."""
     half = 1 << (bits - 1)
     table = ((np.arange(2 * half) - half) * (amplitude / half)).astype(np.float32)
     return table[samples]
 
 
-def measured_samples(rows: Rows, bits: int) -> tuple[bytes, Samples | None]:
-    """Each row over its own range: the scales as bytes, and the samples; None if every row is constant."""
-    levels = to_levels(rows, 1 << bits)
-    flat = ~levels.indices.any(axis=1)
+def measured_samples(values: Numbers, sizes: Sequence[int], bits: int) -> tuple[bytes, Samples | None]:
+    """Rows of values, each over its own range: the scales as bytes, and the samples; None if every row is constant.
+
+    Args:
+        values: Flat, row after row.
+        sizes: Of the rows; they sum up to the number of values.
+        bits: Depth of a sample.
+    """
+    rows = [to_levels(row, 1 << bits) for row in _rows(values, sizes)]
+    codes, lows = (np.concatenate([getattr(row, name) for row in rows]) for name in ("codes", "lows"))
+    flat = np.concatenate([~row.indices.any(axis=1) for row in rows])
     side = encoder()
-    for numbers in (levels.codes, levels.lows, np.asarray(flat, dtype=np.int64)):
+    for numbers in (codes, lows, flat.astype(np.int64)):
         write_list(side, numbers)
-    return side.finish(), None if flat.all() else levels.indices.astype(np.uint16)
+    samples = np.concatenate([row.indices.ravel().astype(np.uint16) for row in rows])
+    return side.finish(), None if flat.all() else samples
 
 
 class MeasuredScale:
-    """The scales that :func:`measured_samples` wrote.
+    """The scales that :func:`measured_samples` wrote, of rows of these sizes.
 
     Raises:
         FormatError: The bytes are damaged.
     """
 
-    def __init__(self, data: bytes, rows: int) -> None:
+    def __init__(self, data: bytes, sizes: Sequence[int]) -> None:
         side = decoder(data)
-        self._codes, self._lows, self._flat = (read_list(side, rows) for _ in range(3))
+        self._sizes = sizes
+        self._codes, self._lows, self._flat = (read_list(side, len(sizes)) for _ in range(3))
 
     @property
     def constant(self) -> bool:
         """Whether every row is constant, so that no samples were written."""
         return bool(self._flat.all())
 
-    def values(self, samples: Samples) -> Rows:
-        """The values of samples (rows, n). A codec does not keep flat pictures exactly flat, so constant rows are."""
-        indices = samples.astype(np.int64)
-        indices[self._flat != 0] = 0
-        return from_levels(Levels(self._codes, self._lows, indices))
+    def values(self, samples: Samples) -> Numbers:
+        """The values of samples, flat. A codec does not keep flat pictures exactly flat, so constant rows are."""
+        found, start = [], 0
+        for rows in _rows(samples, self._sizes):
+            here = slice(start, start + len(rows))
+            indices = rows.astype(np.int64)
+            indices[self._flat[here] != 0] = 0
+            found.append(from_levels(Levels(self._codes[here], self._lows[here], indices)).ravel())
+            start = here.stop
+        return np.concatenate(found)
+
+
+def _rows(numbers: NDArray[Any], sizes: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Rows of equal size that follow one another, as (rows, size): there may be very many of them."""
+    start = 0
+    for size, equal in itertools.groupby(sizes):
+        count = sum(1 for _ in equal)
+        yield numbers[start : start + count * size].reshape(count, size)
+        start += count * size

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from fieldpress.coding.frames import StreamFormat, decode_pictures, encode_pictures
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.compressors.arrays import require_finite
-from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.atlas import Atlas, pieces
+from fieldpress.compressors.base import Array, Compressor, Shape, joined
 from fieldpress.compressors.pictures import Film, Tiles, aligned, film, padded, tiles
 from fieldpress.compressors.samples import MeasuredScale, Samples, fixed_samples, fixed_values, measured_samples
 from fieldpress.compressors.uniform import Uniform
@@ -21,14 +22,26 @@ X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium"
 SVT_AV1_PRESETS = tuple(str(number) for number in range(14))
 
 
+Pictures = Tiles | Film | Atlas
+
+
+class _Group(NamedTuple):
+    """Tensors, by their number, in the same pictures; None if ``parts`` takes this one."""
+
+    tensors: tuple[int, ...]
+    layout: Pictures | None
+
+
 class _Limits(NamedTuple):
     presets: tuple[str, ...]
     crf: tuple[int, int]
+    crf_per_halving: float
+    """About how much more halves the bits."""
     bits: tuple[int, ...]
 
 
-_X265 = _Limits(X265_PRESETS, (0, 51), (8, 10, 12))
-_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _Limits(SVT_AV1_PRESETS, (1, 63), (8, 10))}
+_X265 = _Limits(X265_PRESETS, (0, 51), 6.0, (8, 10, 12))
+_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _Limits(SVT_AV1_PRESETS, (1, 63), 12.0, (8, 10))}
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,11 @@ class Video(Compressor):
         channel 2 | channel 3
 
     A one-channel volume followed by a two-channel volume of half the rows and columns is what codecs are made for, and
-    is coded as one 4:2:0 film. Planes (channels, rows, columns) and matrices are one picture. Vectors, and tensors that
-    make a picture narrower or lower than 24, go to ``parts``. The encoder minimises squared error. Its error has no
-    bound, so train on what decodes; only constant channels stay exact, and these not with a fixed amplitude.
+    is coded as one 4:2:0 film. Planes (channels, rows, columns) and matrices are one picture. With layout atlas the
+    tensors of a chunk share their pictures (atlas.py): all planes one picture, all volumes of equal time one stream.
+    Vectors, and tensors that make a picture narrower or lower than 24, go to ``parts``. The encoder minimises squared
+    error. Its error has no bound, so train on what decodes; only what ``per`` names stays exact where it is constant,
+    and not with a fixed amplitude.
     """
 
     id: ClassVar[str] = "video"
@@ -58,11 +73,13 @@ class Video(Compressor):
     bits: int = 10
     """Depth of a sample: 8, 10 or, for x265, 12. More costs no bytes, as crf sets the quality."""
     per: Literal["tensor", "channel"] = "channel"
-    """Whose range the sample values span: the tensor's, so that all channels get the same error, or each channel's."""
+    """Whose range the sample values span: each channel's, or the tensor's, with the same error in all channels; of an
+    atlas all its tensors', with the same error in all of them."""
     amplitude: float | None = None
     """Sample values span -amplitude to amplitude instead, for a crf of fixed scale; what lies outside is clipped."""
-    layout: Literal["tiled", "yuv444"] = "tiled"
-    """Channels as tiles of a grey picture, or three channels as the planes of one (x265 only; others are tiled)."""
+    layout: Literal["tiled", "yuv444", "atlas"] = "tiled"
+    """Channels as tiles of a grey picture, or three channels as the planes of one (x265 only; others are tiled), or the
+    channels of all tensors as tiles of few pictures."""
     parts: Compressor = field(default_factory=lambda: Uniform(bits=8))
     """Takes the tensors that make no picture."""
 
@@ -83,56 +100,77 @@ class Video(Compressor):
         if self.amplitude is not None and not 1e-30 < self.amplitude < 1e30:
             raise ConfigError(f"video: amplitude is {self.amplitude}; expected a positive number, or none")
 
+    def coarser(self, halvings: float) -> "Video":
+        limits = _LIMITS[self.codec]
+        crf = self.crf + limits.crf_per_halving * halvings
+        return replace(self, crf=min(max(round(crf * 4) / 4, limits.crf[0]), limits.crf[1]))
+
     def encode(self, array: Array) -> bytes:
-        layout = tiles(array.shape, self.layout == "yuv444")
-        return self.parts.encode(array) if layout is None else self._encode([array], layout, self._rows(layout))
+        return self.encode_all([array])
 
     def decode(self, data: bytes, shape: Shape) -> Array:
-        layout = tiles(shape, self.layout == "yuv444")
-        if layout is None:
-            return self.parts.decode(data, shape)
-        return self._decode(data, math.prod(shape), layout, self._rows(layout)).reshape(shape)
+        return self.decode_all(data, [shape])[0]
 
     def encode_all(self, arrays: Sequence[Array]) -> bytes:
-        layout = film([array.shape for array in arrays])
-        return super().encode_all(arrays) if layout is None else self._encode(arrays, layout, 1)
+        groups = self._groups([array.shape for array in arrays])
+        return joined([self._encode([arrays[number] for number in group.tensors], group.layout) for group in groups])
 
     def decode_all(self, data: bytes, shapes: Sequence[Shape]) -> list[Array]:
-        layout = film(shapes)
-        if layout is None:
-            return super().decode_all(data, shapes)
-        sizes = [math.prod(shape) for shape in shapes]
-        values = self._decode(data, sum(sizes), layout, 1)
-        return [part.reshape(shape) for part, shape in zip(np.split(values, sizes[:1]), shapes, strict=True)]
+        groups = self._groups(shapes)
+        reader = PartReader(data, "a chunk of several tensors")
+        parts = [*(reader.string() for _ in groups[:-1]), reader.rest()]
+        found: dict[int, Array] = {}
+        for group, part in zip(groups, parts, strict=True):
+            arrays = self._decode(part, [shapes[number] for number in group.tensors], group.layout)
+            found.update(zip(group.tensors, arrays, strict=True))
+        return [found[number] for number in range(len(shapes))]
 
-    def _encode(self, arrays: Sequence[Array], layout: Tiles | Film, rows: int) -> bytes:
+    def _groups(self, shapes: Sequence[Shape]) -> list[_Group]:
+        """Which tensors make pictures together, and how."""
+        whole = film(shapes)
+        if whole is not None:
+            return [_Group((0, 1), whole)]
+        if self.layout != "atlas":
+            return [_Group((number,), tiles(shape, self.layout == "yuv444")) for number, shape in enumerate(shapes)]
+        found = pieces(shapes)
+        return [_Group(piece.tensors, piece.atlas or tiles(shapes[piece.tensors[0]], False)) for piece in found]
+
+    def _encode(self, arrays: Sequence[Array], layout: Pictures | None) -> bytes:
         """Numbers, in rows with a range each, as samples; these as planes; and the planes as a stream."""
+        if layout is None:
+            return self.parts.encode(arrays[0])
         for array in arrays:
             require_finite(array)
-        values = np.concatenate([array.ravel() for array in arrays]).reshape(rows, -1)
+        values = np.concatenate([array.ravel() for array in arrays])
         writer = PartWriter()
         if self.amplitude is not None:
             samples = fixed_samples(values, self.bits, self.amplitude)
         else:
-            scale, samples = measured_samples(values, self.bits)
+            scale, samples = measured_samples(values, self._rows(layout), self.bits)
             writer.string(scale)
         if samples is not None:
             stream = self._stream(layout)
-            planes = map(padded, layout.to_planes(samples.ravel()), stream.shapes)
+            planes = map(padded, layout.to_planes(samples), stream.shapes)
             writer.rest(encode_pictures(list(planes), stream, self.crf, self.preset))
         return writer.finish()
 
-    def _decode(self, data: bytes, size: int, layout: Tiles | Film, rows: int) -> Array:
-        """What :meth:`_encode` wrote, flat."""
+    def _decode(self, data: bytes, shapes: Sequence[Shape], layout: Pictures | None) -> list[Array]:
+        """What :meth:`_encode` wrote."""
+        if layout is None:
+            return [self.parts.decode(data, shapes[0])]
+        sizes = [math.prod(shape) for shape in shapes]
         reader = PartReader(data, "a video payload")
         if self.amplitude is not None:
-            return fixed_values(self._samples(reader, layout), self.bits, self.amplitude)
-        scale = MeasuredScale(reader.string(), rows)
-        samples = np.zeros(size, np.uint16) if scale.constant else self._samples(reader, layout)
-        reader.end()
-        return scale.values(samples.reshape(rows, -1)).ravel()
+            values = fixed_values(self._samples(reader, layout), self.bits, self.amplitude)
+        else:
+            scale = MeasuredScale(reader.string(), self._rows(layout))
+            samples = np.zeros(sum(sizes), np.uint16) if scale.constant else self._samples(reader, layout)
+            reader.end()
+            values = scale.values(samples)
+        arrays = np.split(values, np.cumsum(sizes)[:-1])
+        return [array.reshape(shape) for array, shape in zip(arrays, shapes, strict=True)]
 
-    def _samples(self, reader: PartReader, layout: Tiles | Film) -> Samples:
+    def _samples(self, reader: PartReader, layout: Pictures) -> Samples:
         planes = decode_pictures(reader.rest(), self._stream(layout))
         rows, columns = layout.sides
         cut = [plane[:, :rows, :columns] for plane in planes]
@@ -140,9 +178,11 @@ class Video(Compressor):
             cut[1:] = [plane[:, : -(-rows // 2), : -(-columns // 2)] for plane in planes[1:]]
         return layout.from_planes(cut)
 
-    def _stream(self, layout: Tiles | Film) -> StreamFormat:
+    def _stream(self, layout: Pictures) -> StreamFormat:
         rows, columns = map(aligned, layout.sides)
         return StreamFormat(self.codec, self.bits, layout.time, layout.chroma, rows, columns)
 
-    def _rows(self, layout: Tiles) -> int:
-        return layout.channels if self.per == "channel" else 1
+    def _rows(self, layout: Pictures) -> list[int]:
+        """Sizes of the rows of numbers that have a range each; a film's channels are made to share theirs."""
+        each = self.per == "channel" and not isinstance(layout, Film)
+        return layout.sizes if each else [sum(layout.sizes)]

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
 
-_SLOPE = 0.01
+SLOPE = 0.01
+"""Of the LeakyReLU below zero."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class MlpDecoder(Decoder):
         self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
         self.last = nn.Linear(config.width, 3)
         for layer in self.hidden:
-            nn.init.kaiming_normal_(layer.weight, a=_SLOPE)  # pyright: ignore[reportArgumentType]
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)  # pyright: ignore[reportArgumentType]
             nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.last.weight)
         nn.init.constant_(self.last.bias, 0.5)
@@ -67,9 +68,9 @@ class MlpDecoder(Decoder):
         bias = torch.cat([self.last.bias, first.bias])  # pyright: ignore[reportArgumentType, reportCallIssue]
         mixed = latent.linear(weight, bias)
         linear, hidden = mixed.split([3, len(bias) - 3])
-        hidden = functional.leaky_relu(hidden, _SLOPE)
+        hidden = functional.leaky_relu(hidden, SLOPE)
         for layer in others:
-            hidden = functional.leaky_relu(linear_layer(layer, hidden), _SLOPE)  # pyright: ignore[reportArgumentType]
+            hidden = functional.leaky_relu(linear_layer(layer, hidden), SLOPE)  # pyright: ignore[reportArgumentType]
         return linear + apply_linear(self.last.weight, hidden)
 
 

@@ -1,10 +1,12 @@
 """Encodings: coordinates to features, from learned grids. One file and one registry line each."""
 
 from fieldpress.config import Registry
+from fieldpress.encodings.flow import Flow
+from fieldpress.encodings.nested import Nested
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
 from fieldpress.field import EncodingConfig
 
-ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume)
+ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow)
 
-__all__ = ["ENCODINGS", "Planes", "Volume"]
+__all__ = ["ENCODINGS", "Flow", "Nested", "Planes", "Volume"]

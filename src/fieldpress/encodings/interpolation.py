@@ -28,7 +28,9 @@ class Taps(NamedTuple):
         return self.share is None
 
 
-def taps(coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, nearest: bool = False) -> Taps:
+def taps(
+    coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, nearest: bool = False, stride: int = 1
+) -> Taps:
     """The cells around each coordinate, moved by ``offset`` whole cells; edges clamp.
 
     Args:
@@ -36,6 +38,7 @@ def taps(coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, neares
         size: Cells along the axis.
         offset: Reads the neighbour so many cells away.
         nearest: Takes the cell that contains the coordinate, without interpolation.
+        stride: Interpolates between cells 0, stride, 2 * stride, … alone; the taps count these.
 
     Example:
         >>> taps(torch.tensor([0.5]), 2)
@@ -45,15 +48,15 @@ def taps(coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, neares
         # The nudge keeps a coordinate that rounding put just under a cell's border on its own side.
         cell = (coordinates * size + _SNAP).floor().long().add_(offset).clamp_(0, size - 1)
         return Taps(cell, cell, None)
-    position = coordinates * size - 0.5
-    centre = position.round()
-    position = torch.where((position - centre).abs() < _SNAP, centre, position).add(offset).clamp(0, size - 1)
+    position = (coordinates * size - 0.5) / stride
+    centre, last = position.round(), (size - 1) // stride
+    position = torch.where((position - centre).abs() < _SNAP, centre, position).add(offset).clamp(0, last)
     lower = position.detach().floor()
     share = position - lower
     index = lower.long()
     if not bool((share.detach() > 0).any()):
         return Taps(index, index, None)
-    return Taps(index, (index + 1).clamp_(max=size - 1), share)
+    return Taps(index, (index + 1).clamp_(max=last), share)
 
 
 def resample(values: Tensor, axis: int, along: Taps) -> Tensor:

@@ -9,20 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from fieldpress.encodings.interpolation import Taps, resample, taps
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Query, apply_linear
-
-Side = tuple[int, int]
-
-PLANE_AXES = {"xy": (1, 2), "yt": (0, 2), "xt": (0, 1)}
-"""Plane to the axes of its rows and columns. NVP's names: ``yt`` runs over (t, column), ``xt`` over (t, row)."""
+from fieldpress.encodings.keyframes import PLANE_AXES, Keyframes, KeyframesEncoding, PlaneLevel, Side
 
 
 @dataclass(frozen=True)
-class Planes(EncodingConfig):
+class Planes(Keyframes):
     """Three pyramids of planes, one grid per level, named ``xy.0``, ``xy.1``, … coarse first."""
 
     id: ClassVar[str] = "planes"
@@ -54,9 +47,12 @@ class Planes(EncodingConfig):
             for i, side in enumerate(getattr(self, plane))
         }
 
+    def depth(self, plane: str) -> int:
+        return len(getattr(self, plane))
 
-class PlanesEncoding(Encoding):
-    """The module of :class:`Planes`. Features are ordered by plane (xy, yt, xt), level, channel."""
+
+class PlanesEncoding(KeyframesEncoding):
+    """The module of :class:`Planes`."""
 
     def __init__(self, config: Planes) -> None:
         super().__init__()
@@ -65,50 +61,5 @@ class PlanesEncoding(Encoding):
             self.add_module(plane, nn.ParameterList(levels))
         self.channels = config.features()
 
-    def forward(self, query: Query) -> Tensor:
-        planes = [self._features(plane, query) for plane in PLANE_AXES if len(getattr(self, plane))]
-        return torch.cat([features.expand(-1, *query.shape) for features in planes])
-
-    def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
-        # Per plane, so that on a lattice the product runs over the plane's two axes only.
-        total: Tensor | None = None
-        start = 0
-        for plane in PLANE_AXES:
-            if not len(getattr(self, plane)):
-                continue
-            features = self._features(plane, query)
-            term = apply_linear(weight[:, start : start + len(features)], features)
-            start += len(features)
-            total = term if total is None else total + term
-        assert total is not None  # Planes have at least one level
-        return total
-
-    def _features(self, plane: str, query: Query) -> Tensor:
-        """All levels of one plane; on a lattice with length 1 along the axis the plane does not have."""
-        row_axis, column_axis = PLANE_AXES[plane]
-        rows, columns = query.axis(row_axis).flatten(), query.axis(column_axis).flatten()
-        levels = []
-        for grid in getattr(self, plane):
-            row, column = taps(rows, grid.shape[1]), taps(columns, grid.shape[2])
-            if isinstance(query, Lattice):
-                levels.append(resample(resample(grid, 1, row), 2, column))
-            else:
-                levels.append(_bilinear(grid, row, column))
-        features = torch.cat(levels)
-        if isinstance(query, Lattice):
-            (missing,) = {0, 1, 2} - {row_axis, column_axis}
-            features = features.unsqueeze(1 + missing)
-        return features
-
-
-def _bilinear(grid: Float[Tensor, "c y x"], rows: Taps, columns: Taps) -> Float[Tensor, "c n"]:
-    flat, width = grid.flatten(1), grid.shape[2]
-
-    def along_columns(row: Tensor) -> Tensor:
-        low = flat.index_select(1, row * width + columns.lower)
-        if columns.share is None:
-            return low
-        return torch.lerp(low, flat.index_select(1, row * width + columns.upper), columns.share)
-
-    low = along_columns(rows.lower)
-    return low if rows.share is None else torch.lerp(low, along_columns(rows.upper), rows.share)
+    def levels(self, plane: str) -> list[PlaneLevel]:
+        return [PlaneLevel(grid) for grid in getattr(self, plane)]

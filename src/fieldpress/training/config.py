@@ -14,8 +14,8 @@ class Training:
 
     guidance: Guidance
     """How the compressors take part."""
-    start: Literal["source", "random"] = "source"
-    """Grids and linear path from an analysis of the source, or small random numbers."""
+    start: Literal["source", "tucker", "random"] = "source"
+    """The volume from the source's colours; volume, planes and decoder from its decomposition; or random numbers."""
     sampling: Literal["frames", "pixels"] = "frames"
     """A step sees whole pictures (or large crops), or pixels drawn at random from the whole clip."""
     batch_pixels: int = 131072

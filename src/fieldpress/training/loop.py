@@ -25,7 +25,8 @@ from fieldpress.training.config import Budget, Training
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
 from fieldpress.training.sampling import Batch, FrameSampler, PixelSampler
-from fieldpress.training.start import start_from_source
+from fieldpress.training.start import start_field
+from fieldpress.training.steering import Steering
 
 DECODER = "decoder"
 _FINAL_RATE = 1e-3
@@ -54,6 +55,15 @@ class Progress(NamedTuple):
     """``bits`` for each pixel of the clip."""
 
 
+class Target(NamedTuple):
+    """A size that the finished file is to have."""
+
+    bits: float
+    """Of the whole file."""
+    framing_bits: float
+    """Of it, what is not in chunks."""
+
+
 class Trainer:
     """Fits a field to a clip and writes its tensors.
 
@@ -64,9 +74,10 @@ class Trainer:
         training: Settings.
         budget: When to stop.
         seed: Of everything drawn at random.
+        target: The size that the file is to have; None leaves it to the plan's settings.
 
     Raises:
-        ConfigError: The plan does not cover the field, or the start does not suit it.
+        ConfigError: The plan does not cover the field, the start does not suit it, or the size cannot be reached.
     """
 
     def __init__(
@@ -77,6 +88,7 @@ class Trainer:
         training: Training,
         budget: Budget,
         seed: int,
+        target: Target | None = None,
     ) -> None:
         self.field, self.training, self.budget = field, training, budget
         self._pixels = rgb[..., 0].numel()
@@ -95,8 +107,11 @@ class Trainer:
         self._optimiser = LazyAdam(self._parameter_groups())
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self._coding_seconds, self._step_seconds = 0.0, 0.0
-        if training.start == "source":
-            start_from_source(field, rgb)
+        start_field(field, rgb, training.start)
+        self._steering: Steering | None = None
+        if target is not None:
+            self._steering = Steering(*target, self.guides, self._tensors, self._grid_chunks(), self._pixels)
+            self._steering.prepare(started=training.start != "random")
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         training = self.training
@@ -131,6 +146,7 @@ class Trainer:
             self._error += weight * (mean_squared_error - self._error)
             self._seconds = time.monotonic() - started
             yield self._progress(share)
+        self._settle_grids()
         for chunk in self.guides:
             self._settle(chunk)
         yield self._progress(1.0)
@@ -138,6 +154,11 @@ class Trainer:
     def _progress(self, share: float) -> Progress:
         psnr = -10 * math.log10(self._error + 1e-12)
         return Progress(self.step, share, psnr, self.bits, self._seconds, self.bits / self._pixels)
+
+    @property
+    def compressors(self) -> dict[str, Compressor]:
+        """Of each chunk: the plan's, at the quality they were steered to."""
+        return {chunk: guide.compressor for chunk, guide in self.guides.items()}
 
     @property
     def pixels_per_step(self) -> int:
@@ -153,15 +174,26 @@ class Trainer:
         """Settles the grids when their time has come, else does the round trips that are due."""
         guidance = self.training.guidance
         if guidance.kind != "none" and share >= guidance.settle:
-            for chunk, names in self.chunks.items():
-                if not any(name.startswith(DECODER + ".") for name in names):
-                    self._settle(chunk)
+            self._settle_grids()
         for chunk, guide in self.guides.items():
             if chunk in self.payloads or not guide.is_due(share):
                 continue
             if self.budget.minutes is not None and self._coding_seconds > _MOST_CODING * self._seconds > 0:
                 continue
             self._timed(lambda guide=guide, chunk=chunk: guide.advance(self._tensors[chunk], share))
+            if self._steering is not None:
+                self._steering.follow()
+
+    def _grid_chunks(self) -> list[str]:
+        """The chunks without a tensor of the decoder."""
+        return [chunk for chunk, names in self.chunks.items() if not any(n.startswith(DECODER + ".") for n in names)]
+
+    def _settle_grids(self) -> None:
+        grids = [chunk for chunk in self._grid_chunks() if chunk not in self.payloads]
+        if grids and self._steering is not None:
+            self._timed(self._steering.search)
+        for chunk in grids:
+            self._settle(chunk)
 
     def _settle(self, chunk: str) -> None:
         if chunk in self.payloads:
@@ -233,6 +265,7 @@ class Trainer:
             "optimiser": self._optimiser.state_dict(),
             "generator": self._generator.get_state(),
             "queue": self._sampler.state(),
+            "dial": self._steering.dial if self._steering is not None else 0.0,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -249,3 +282,5 @@ class Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self._generator.set_state(state["generator"])
         self._sampler.load_state(state["queue"])
+        if self._steering is not None:
+            self._steering.dial = state["dial"]  # the guides have loaded what it did to them

@@ -1,13 +1,17 @@
-"""An analytic start: volume grids that already show the signal, and a linear decoder path that shows them.
+"""An analytic start: grids that already show the signal, and a decoder that shows them.
 
-Colours are rotated to their principal axes (a Karhunen–Loève transform of this clip), which is orthonormal: an error
-in the grids is an equal error in RGB. The strongest component goes to the first channel of the volume, the next ones
-to the following channels, each averaged over the cells of its level. Where a level is coarser than the pictures, an
-error in one cell spreads over several pixels, so its channels are scaled up to be coded more finely.
+*source*: colours are rotated to their principal axes (a Karhunen–Loève transform of this clip), which is orthonormal:
+an error in the grids is an equal error in RGB. The strongest component goes to the first channel of the volume, the
+next ones to the following channels, each averaged over the cells of its level. Where a level is coarser than the
+pictures, an error in one cell spreads over several pixels, so its channels are scaled up to be coded more finely.
+
+*tucker*: see :mod:`fieldpress.training.tucker_start`.
 """
 
+from typing import Literal
+
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,11 +19,23 @@ from fieldpress.decoders.mlp import MlpDecoder
 from fieldpress.encodings.volume import VolumeEncoding
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field
+from fieldpress.training.colours import PEAK, principal_colours
+from fieldpress.training.tucker_start import start_from_tucker
 
-PEAK = 0.49
-"""Largest magnitude in a started grid: inside the range [-0.5, 0.5] that a video compressor maps to its code values."""
 _LUMA_SCALE = 3**-0.5
 """Grey from black to white then spans 1, like the luma of a video."""
+
+
+def start_field(field: Field, rgb: UInt8[Tensor, "t h w 3"], start: Literal["source", "tucker", "random"]) -> None:
+    """Gives a fresh field the start that the training settings ask for; ``random`` is what it has.
+
+    Raises:
+        ConfigError: The field does not suit the start.
+    """
+    if start == "source":
+        start_from_source(field, rgb)
+    elif start == "tucker":
+        start_from_tucker(field, rgb)
 
 
 @torch.no_grad()
@@ -52,19 +68,6 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     for k, ((grid, channel), axis, scale) in enumerate(zip(places, axes, scales, strict=False)):
         grid[channel] *= fit
         field.decoder.skip[:, column + k * cells + centre] = axis / (scale * fit)
-
-
-def principal_colours(rgb: UInt8[Tensor, "t h w 3"]) -> tuple[Float[Tensor, "3"], Float[Tensor, "3 3"]]:
-    """Mean colour in [0, 1] and the principal axes, strongest first, as rows; signs are fixed, so runs agree."""
-    pixels = rgb.reshape(-1, 3)
-    sample = pixels[:: max(1, len(pixels) // 200_000)].double() / 255
-    mean = sample.mean(0)
-    centred = sample - mean
-    _, vectors = torch.linalg.eigh(centred.T @ centred / len(sample))
-    axes = vectors.T.flip(0)
-    # Where the clip has no colour the weak axes are arbitrary, and harmless: their components are zero.
-    signs = torch.where(axes.sum(1) < 0, -1.0, 1.0)
-    return mean.float(), (axes * signs[:, None]).float()
 
 
 def _averaged(rgb: UInt8[Tensor, "t h w 3"], count: int):

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
-from fieldpress.cli.flags import Path, flag_of, plain, value
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.compressors.base import Compressor
-from fieldpress.config import Registry, from_plain, to_plain
+from fieldpress.config import Plain, Registry, from_plain, to_plain
 from fieldpress.decoders import DECODERS
+from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig
 from fieldpress.grids import GRIDS, Grids
+from fieldpress.literals import Path, flag_of, plain, value
 from fieldpress.presets import Recipe
 from fieldpress.training.config import Training
 
@@ -72,10 +73,18 @@ def changed(recipe: Recipe, flags: Mapping[str, str | None]) -> Recipe:
     for flag, text in given.items():
         path, kind = places[flag]
         if not isinstance(kind, Registry):
-            value(flag, kind, text)
-            _at(table, path[:-1])[path[-1]] = plain(kind, text or "")
+            _at(table, path[:-1])[path[-1]] = _value(flag, kind, text)
     complete: Settings = from_plain(Settings, table, recipe.name)
     return replace(recipe, **{field.name: getattr(complete, field.name) for field in fields(complete)})
+
+
+def _value(flag: str, kind: Any, text: str | None) -> Plain:
+    """What a text means, as plain data. A field that is true or false is no switch: its preset may have it on."""
+    if text is None:
+        raise ConfigError(f"{flag} needs a value{', true or false' if kind is bool else ''}")
+    found = plain(kind, text)
+    from_plain(kind, found, flag)
+    return found
 
 
 def _places(settings: Settings) -> dict[str, tuple[Path, Any]]:

@@ -1,0 +1,65 @@
+"""Pictures side by side: a part of the original and of what two files of about the same size show there."""
+
+import base64
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fieldpress.bench.results import Row
+from fieldpress.bench.runs import RUNS
+from fieldpress.metrics import picture_psnr
+from fieldpress.reading import open_file
+from fieldpress.sinks.png import png
+from fieldpress.sources import load
+
+MAX_ROWS, MAX_COLUMNS = 216, 384
+"""Of a picture on the page; of larger ones the middle is shown."""
+
+
+class Shown(NamedTuple):
+    """One picture on the page."""
+
+    png: str
+    """As the text of a data: address."""
+    rows: int
+    columns: int
+    psnr: float | None
+    """RGB PSNR of the whole picture in dB; ``None`` for the original."""
+
+
+def closest(rows: Sequence[Row], others: Sequence[Row]) -> tuple[Row, Row] | None:
+    """The two runs, of one seed, whose files are nearest in size; of several the pair in the middle of the sizes."""
+    pairs = [(a, b) for a in rows for b in others if a.run.seed == b.run.seed == 0]
+    if not pairs:
+        return None
+    sizes = sorted(math.log(row.report["bytes"]) for row in others)
+    middle = sizes[len(sizes) // 2]
+
+    def distance(pair: tuple[Row, Row]) -> float:
+        a, b = (math.log(row.report["bytes"]) for row in pair)
+        return abs(a - b) + 0.05 * abs(b - middle)
+
+    return min(pairs, key=distance)
+
+
+def side_by_side(folder: Path, rows: Sequence[Row]) -> tuple[int, list[Shown]]:
+    """The number of a picture from the middle of the clip, the original, and what the files of the rows show.
+
+    Raises:
+        FieldpressError: The source or a file cannot be read any more.
+    """
+    clip = rows[0].run.clip
+    original = load(clip.path).rgb
+    index = len(original) // 2
+    pictures = [open_file(folder / RUNS / f"{row.run.name}.fpr")[index] for row in rows]
+    shown = [_shown(original[index], None)]
+    return index, [*shown, *(_shown(picture, picture_psnr(original[index], picture)) for picture in pictures)]
+
+
+def _shown(picture, psnr: float | None) -> Shown:
+    height, width, _ = picture.shape
+    rows, columns = min(height, MAX_ROWS), min(width, MAX_COLUMNS)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    text = base64.b64encode(png(picture[top : top + rows, left : left + columns])).decode()
+    return Shown(f"data:image/png;base64,{text}", rows, columns, psnr)

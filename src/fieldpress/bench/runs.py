@@ -1,0 +1,149 @@
+"""A study's runs: one file and one record each, whose names say what they are and whose hash says of what exactly."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldpress.bench.studies import PRESET, Study, Variation
+from fieldpress.config import to_plain, unknown
+from fieldpress.errors import ConfigError, SourceError
+from fieldpress.presets import Recipe, recipe
+from fieldpress.settings import changed, exchange_parts, known_flags, settings_of
+from fieldpress.training.config import Budget
+
+RUNS = "runs"
+"""The folder of files and records inside that of the study."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A source of a study."""
+
+    path: str
+    name: str
+    """The last part of its path."""
+    frames: int
+    height: int
+    width: int
+    sha256: str
+    """Of its RGB pictures."""
+
+    @property
+    def pixels(self) -> int:
+        """Of all pictures."""
+        return self.frames * self.height * self.width
+
+
+@dataclass(frozen=True)
+class Run:
+    """One encode."""
+
+    study: str
+    variation: Variation
+    recipe: Recipe
+    clip: Clip
+    budget: Budget
+    seed: int
+    device: str
+
+    @property
+    def name(self) -> str:
+        """A file name without suffix: words for people, and a hash that only runs that do the same share."""
+        request = [to_plain(self.recipe), to_plain(self.budget), self.clip.sha256, self.seed, self.device]
+        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
+        words = f"{Path(self.clip.name).stem} {self.facts['compressor']} {self.variation.curve} {self.point}"
+        return f"{re.sub('[^a-z0-9.]+', '-', words.lower()).strip('-.')}-seed-{self.seed}-{digest}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What tells a run from others, as rows of results have it; ``None`` where it does not apply."""
+        guidance, volume = self.recipe.training.guidance, to_plain(self.recipe.plan["volume"])
+        tuned = volume.get("codes") == "kmeans" and guidance.kind != "none"
+        return {
+            "compressor": volume["id"],
+            "guide": guidance.kind,
+            "every": None if guidance.kind == "none" else guidance.every,
+            "init": self.recipe.training.start,
+            "codes": "kmeans, tuned" if tuned else volume.get("codes"),
+            "bits": volume["bits"] if volume["id"] in ("uniform", "dictionary") else None,
+            "ranks": volume.get("ranks"),
+            "crf": volume.get("crf"),
+        }
+
+    @property
+    def point(self) -> str:
+        """What sets the size of the file, in words: ``crf 24``."""
+        facts = self.facts
+        name = next((name for name in ("crf", "ranks", "bits") if facts[name] is not None), None)
+        return "" if name is None else f"{name} {shown_fact(facts[name])}"
+
+
+def shown_fact(value: Any) -> str:
+    """A fact for people.
+
+    Example:
+        >>> shown_fact(24.0), shown_fact([8, 0.5]), shown_fact(None)
+        ('24', '8, 0.5', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(shown_fact, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def with_settings(base: Recipe, settings: Mapping[str, str]) -> Recipe:
+    """The recipe with some settings changed, as flags of the command line would.
+
+    Raises:
+        ConfigError: A name or a value is unknown, or the values do not go together.
+    """
+    flags = {f"--{name}": text for name, text in settings.items()}
+    known = known_flags(exchange_parts(settings_of(base), flags))
+    for flag in flags:
+        if flag not in known:
+            raise ConfigError(unknown("setting", flag, known))
+    return changed(base, flags)
+
+
+def plan_runs(study: Study, clips: list[Clip], budget: Budget, seeds: int, device: str) -> list[Run]:
+    """Every variation for every clip and seed, seed by seed, so that a stopped study has whole ones.
+
+    Raises:
+        ConfigError: A variation is impossible, here or for one of the clips.
+    """
+    recipes = [with_settings(recipe(PRESET), variation.settings) for variation in study.variations]
+    return [
+        Run(study.name, variation, chosen, clip, _part(budget, variation.budget_share), seed, device)
+        for seed in range(seeds)
+        for clip in clips
+        for variation, chosen in zip(study.variations, recipes, strict=True)
+    ]
+
+
+def _part(budget: Budget, share: float) -> Budget:
+    if budget.steps is not None:
+        return Budget(steps=max(1, round(budget.steps * share)))
+    return Budget(minutes=(budget.minutes or 0) * share)
+
+
+def read_record(folder: Path, name: str) -> dict[str, Any] | None:
+    """What a finished run left behind; ``None`` if it is not finished.
+
+    Raises:
+        SourceError: The record cannot be read.
+    """
+    path = folder / RUNS / f"{name}.json"
+    try:
+        if not path.exists() or not path.with_suffix(".fpr").exists():
+            return None
+        record = json.loads(path.read_bytes())
+        if record["report"]["bytes"] == path.with_suffix(".fpr").stat().st_size:
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise SourceError(f"{path}: is damaged or does not belong to the file beside it; remove both, they are made again")

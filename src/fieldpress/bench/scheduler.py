@@ -1,0 +1,103 @@
+"""Runs in worker processes, several at a time."""
+
+import multiprocessing
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from fieldpress.bench.worker import Share, Task, begin, execute
+from fieldpress.errors import SourceError
+
+_POLL_SECONDS = 0.25
+
+
+class StudyProgress(NamedTuple):
+    """How far a study is."""
+
+    done: int
+    """Runs that are finished, earlier ones included."""
+    total: int
+    share: float
+    """Of the work of this call, in [0, 1]."""
+    seconds: float
+    """Since this call began."""
+
+
+def run_tasks(
+    tasks: Sequence[Task], jobs: int, finished: int, watch: Callable[[StudyProgress], None]
+) -> dict[str, str]:
+    """Runs them all; those that are impossible do not stop the others.
+
+    Args:
+        tasks: In the order in which they begin.
+        jobs: How many at a time. Each has a process with one thread, however many there are, so that a budget in
+            steps gives the same files.
+        finished: Runs that need no task any more.
+        watch: Called a few times a second.
+
+    Returns:
+        Why a run was impossible, by its name.
+
+    Raises:
+        SourceError: A worker died.
+        KeyboardInterrupt: After Ctrl-C, when all workers have stopped; what is finished stays.
+    """
+    if not tasks:
+        return {}
+    context = multiprocessing.get_context("spawn")
+    stop, reports = context.Event(), context.Queue()
+    started = time.monotonic()
+    work = {task.run.name: task.run.variation.budget_share for task in tasks}
+    shares = dict.fromkeys(work, 0.0)
+    failures: dict[str, str] = {}
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context, begin, (stop, reports)) as pool:
+        try:
+            with _deaf_to_ctrl_c():
+                pending = {pool.submit(execute, task): task.run.name for task in tasks}
+            while pending:
+                for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
+                    name, failure = pending.pop(future), future.result()
+                    shares[name] = 1.0
+                    if failure is not None:
+                        failures[name] = failure
+                for report in _waiting(reports):
+                    shares[report.name] = max(shares[report.name], report.share)
+                done = finished + len(tasks) - len(pending) - len(failures)
+                share = sum(work[name] * shares[name] for name in work) / sum(work.values())
+                watch(StudyProgress(done, finished + len(tasks), share, time.monotonic() - started))
+        except BrokenProcessPool:
+            raise SourceError(
+                "a worker process died, perhaps for lack of memory; finished runs are kept: try again with fewer --jobs"
+            ) from None
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+    return failures
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C, which a terminal sends to all of them; this one hears it afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _waiting(reports: "multiprocessing.Queue[Share]") -> list[Share]:
+    found: list[Share] = []
+    while True:
+        try:
+            found.append(reports.get_nowait())
+        except queue.Empty:
+            return found

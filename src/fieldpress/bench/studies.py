@@ -1,0 +1,236 @@
+"""Which runs a study consists of, as data: every variation is a handful of settings in text, over one preset."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fieldpress.compressors import COMPRESSORS
+from fieldpress.compressors.base import Compressor
+from fieldpress.config import unknown
+from fieldpress.errors import ConfigError
+
+PRESET = "nvp-mini"
+"""What every variation starts from."""
+CRFS = (18, 24, 30, 36)
+RANKS = (0.25, 0.4, 0.6)
+EVERY = 0.05
+OTHER_EVERIES = (0.02, 0.1, 0.2)
+DICTIONARY_BITS = (2, 4, 6, 8, 10, 12)
+UNIFORM_BITS = (2, 3, 4, 6, 8)
+
+Settings = Mapping[str, str]
+"""Text by dotted name, as flags of ``fieldpress encode`` without their dashes; parts first by their ids."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One point of one curve."""
+
+    chart: str
+    """Curves of one chart are compared with each other."""
+    curve: str
+    """What the points of a curve have in common, in words."""
+    settings: Settings
+    budget_share: float = 1.0
+    """Of the budget of a run."""
+    varies: str | None = None
+    """The curve of which this is one point with round trips more or less often; shown in a chart of its own."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A question that a study answers: how one curve of a chart stands to another."""
+
+    chart: str
+    curve: str
+    base: str
+    speed: bool = False
+    """Whether to tell how soon the curve's training was where that of the base ended."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A set of variations and the questions they answer."""
+
+    name: str
+    title: str
+    about: str
+    """A paragraph for a stranger: what is compared, and what is held equal."""
+    variations: tuple[Variation, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+_GUIDES = {
+    "none": "no guidance",
+    "project": "project",
+    "round-trip": "round trip",
+    "proximal": "proximal",
+    "special": "special",
+}
+
+
+_RULES = ("plan.volume", "plan.planes")
+
+
+def _grids(compressor: str | None = None, rules: Sequence[str] = _RULES, **fields: object) -> dict[str, str]:
+    """Settings that hand the grids of some rules to a compressor, or change the one they have."""
+    settings: dict[str, str] = {}
+    for rule in rules:
+        settings |= {} if compressor is None else {rule: compressor}
+        settings |= {f"{rule}.{name}": str(value) for name, value in fields.items()}
+    return settings
+
+
+def _guided(kind: str, every: float = EVERY) -> dict[str, str]:
+    settings = {"training.guidance.kind": kind}
+    return settings if kind == "none" else {**settings, "training.guidance.every": str(every)}
+
+
+def _guide_kinds(compressor: str) -> list[str]:
+    """Every kind of guidance; special only where the compressor has one."""
+    has_special = COMPRESSORS[compressor].special_guide is not Compressor.special_guide
+    return [kind for kind in _GUIDES if kind != "special" or has_special]
+
+
+def _guidance() -> Study:
+    points = {
+        "video": [_grids(crf=crf) for crf in CRFS],
+        "tucker": [_grids("tucker", ranks=ranks) for ranks in RANKS],
+    }
+    charts = {"video": "Video codec (x265)", "tucker": "Tucker"}
+    variations: list[Variation] = []
+    for compressor, chart in charts.items():
+        for kind in _guide_kinds(compressor):
+            curve = _GUIDES[kind]
+            variations += [Variation(chart, curve, {**point, **_guided(kind)}) for point in points[compressor]]
+            if kind != "none":
+                middle = points[compressor][1]
+                variations += [
+                    Variation(chart, f"{curve}, every {every:g}", {**middle, **_guided(kind, every)}, varies=curve)
+                    for every in OTHER_EVERIES
+                ]
+    return Study(
+        "guidance",
+        "Does it help to meet the compressor during training?",
+        "Each file holds the same neural field, trained for the same budget from the same random start, and differs in "
+        "when the compressor of its feature grids is met. Without guidance that is only at the end. With it, the grids "
+        "are compressed for real every so often during training and the decoder network learns from what comes back: "
+        "<i>project</i> overwrites the grids by their round trip, the published way; <i>round trip</i> also remembers "
+        "what rounding took, so that nothing learned is lost to it; <i>proximal</i> leaves the grids free and pulls "
+        "them towards their round trip.",
+        tuple(variations),
+        tuple(_against(variations, "no guidance")),
+    )
+
+
+def _tucker() -> Study:
+    chart = "Start and ranks"
+    ranks = (*RANKS, 0.8)
+    starts = (("random start", "random", 1.0), ("start from the clip's Tucker decomposition", "tucker", 1.0))
+    halved = ("the same in half the budget", "tucker", 0.5)
+    variations = [
+        Variation(
+            chart,
+            curve,
+            {**_grids("tucker", ranks=share), **_guided("round-trip"), "training.start": start},
+            budget,
+        )
+        for curve, start, budget in (*starts, halved)
+        for share in ranks
+    ]
+    return Study(
+        "tucker",
+        "Does it help to start from the clip itself?",
+        "Each file holds the same neural field, whose feature grids are stored as a Tucker decomposition: a small core "
+        "and a factor matrix for each axis. The ranks set its size. The field starts either from small random numbers, "
+        "or from a Tucker decomposition of the clip itself, from which the grids and the decoder are filled.",
+        tuple(variations),
+        tuple(_against(variations, "random start", speed=True)),
+    )
+
+
+def _dictionary() -> Study:
+    chart = "Codes"
+    ways = {
+        "k-means after training": {"codes": "kmeans", "kind": "none"},
+        "k-means, entries tuned": {"codes": "kmeans", "kind": "special"},
+        "random codes": {"codes": "random", "kind": "special"},
+        "learned codes": {"codes": "learned", "kind": "special"},
+    }
+
+    def volume(compressor: str, kind: str, **fields: object) -> dict[str, str]:
+        # Without planes, whose coarse levels have fewer cells than a large dictionary has entries.
+        volume_only = {"grids.plane-features": "0"}
+        return {**volume_only, **_grids(compressor, rules=["plan.volume"], **fields), **_guided(kind)}
+
+    variations = [
+        Variation(chart, curve, volume("dictionary", way["kind"], bits=bits, codes=way["codes"]))
+        for curve, way in ways.items()
+        for bits in DICTIONARY_BITS
+    ]
+    variations += [
+        Variation(chart, "uniform steps", volume("uniform", "round-trip", bits=bits)) for bits in UNIFORM_BITS
+    ]
+    variations.append(Variation(chart, "uncompressed", volume("raw", "none")))
+    bases = ("random codes", "k-means after training", "k-means, entries tuned", "uniform steps", "uncompressed")
+    return Study(
+        "dictionary",
+        "Are learned codes worth learning?",
+        "Each file holds the same neural field, whose one feature grid, a volume, is stored as b-bit codes into a "
+        "dictionary of 2<sup>b</sup> entries, with b from 2 to 12. The codes come from k-means after training, from "
+        "k-means with the entries tuned on, from a random hash that is never trained, or are learned with the field. "
+        "Files are compared at equal bytes, not at equal b: codes and entries are entropy-coded, and all of it counts.",
+        tuple(variations),
+        tuple(Comparison(chart, "learned codes", base) for base in bases),
+    )
+
+
+def _ideas() -> Study:
+    chart = "One switch at a time"
+    rules = (*_RULES, "plan.nested", "plan.flow")
+    switches: dict[str, Settings] = {
+        "the preset": {},
+        "nested planes": {"grids.nested": "true"},
+        "fitted grids": {"grids": "fitted", "grids.parameters-per-pixel": "0.5", "grids.plane-features": "2"},
+        "L1 + SSIM loss": {"training.loss": "l1-ssim"},
+        "pixels at random": {"training.sampling": "pixels"},
+        "flow": {"grids.flow": "16"},
+    }
+    variations = [
+        Variation(chart, curve, {**switch, **_grids(rules=rules, crf=crf), **_guided("round-trip")})
+        for curve, switch in switches.items()
+        for crf in CRFS
+    ]
+    return Study(
+        "ideas",
+        "What does each idea buy?",
+        "Each file is made by the same preset with one switch turned: planes whose levels share one nested table, "
+        "grids fitted to the clip, a loss of absolute error and structural similarity in place of squared error, steps "
+        "on random pixels of the whole clip in place of whole pictures, and a learned flow that aligns moving content.",
+        tuple(variations),
+        tuple(_against(variations, "the preset")),
+    )
+
+
+def _against(variations: list[Variation], base: str, *, speed: bool = False) -> Iterator[Comparison]:
+    """Every curve against one of its chart."""
+    curves = dict.fromkeys((variation.chart, variation.curve) for variation in variations)
+    return (Comparison(chart, curve, base, speed) for chart, curve in curves if curve != base)
+
+
+_STUDIES = {"guidance": _guidance, "tucker": _tucker, "dictionary": _dictionary, "ideas": _ideas}
+
+NAMES = (*_STUDIES, "all")
+"""What :func:`studies` knows."""
+
+
+def studies(name: str) -> list[Study]:
+    """The study of this name, or each of them for ``all``.
+
+    Raises:
+        ConfigError: There is none; the message lists those that exist.
+    """
+    if name == "all":
+        return [build() for build in _STUDIES.values()]
+    if name not in _STUDIES:
+        raise ConfigError(unknown("study", name, NAMES))
+    return [_STUDIES[name]()]

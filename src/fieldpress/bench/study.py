@@ -1,0 +1,142 @@
+"""A whole study: clips, runs, results, page."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldpress.bench.folder import open_folder
+from fieldpress.bench.page import page
+from fieldpress.bench.results import Row, results_json, table_markdown
+from fieldpress.bench.runs import RUNS, Clip, Run, plan_runs, read_record
+from fieldpress.bench.scheduler import StudyProgress, run_tasks
+from fieldpress.bench.studies import studies
+from fieldpress.bench.worker import Task
+from fieldpress.config import MAX_INTEGER
+from fieldpress.devices import choose_device
+from fieldpress.errors import ConfigError, FieldpressError
+from fieldpress.presets import recipe
+from fieldpress.saving import save
+from fieldpress.sources import load
+from fieldpress.training.config import Budget
+from fieldpress.writing import check_plan
+
+MAX_SEEDS = 1000
+MAX_JOBS = 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study left behind."""
+
+    rows: tuple[Row, ...]
+    failures: dict[str, str]
+    """Why a run was impossible, by its name."""
+
+
+def run_study(
+    name: str,
+    sources: Sequence[str],
+    out: str | Path,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seeds: int = 1,
+    jobs: int = 1,
+    device: str = "auto",
+    command: str | None = None,
+    on_progress: Callable[[StudyProgress], None] = lambda _: None,
+) -> Outcome:
+    """Encodes every variation of a study on every clip and writes what came out; finished runs are not repeated.
+
+    Leaves in ``out``: ``runs/`` with a file and a JSON record for each run, ``results.json``, ``table.md`` and
+    ``index.html``. Workers are processes of their own: a script that calls this needs ``if __name__ == "__main__":``.
+
+    Args:
+        name: Of the study, or ``all``.
+        sources: Videos or folders of pictures.
+        out: A folder, new or of this very study.
+        minutes: Training budget of a run; the preset's own if neither this nor ``steps`` is given.
+        steps: Training budget of a run in steps instead.
+        seeds: How often each run is made, with seeds 0, 1, 2, ...
+        jobs: Runs at a time.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        command: What made the page, for a reader who wants the same.
+        on_progress: Called a few times a second.
+
+    Raises:
+        ConfigError: The request is impossible. This and the next come before any training.
+        SourceError: A source cannot be read, or the folder not written or holds something else.
+        KeyboardInterrupt: After Ctrl-C; finished runs stay.
+    """
+    plan = studies(name)
+    budget = _budget(minutes, steps)
+    _check_count("--seeds", seeds, MAX_SEEDS)
+    _check_count("--jobs", jobs, MAX_JOBS)
+    device = choose_device(device)
+    clips = _clips(sources)
+    runs = {study.name: plan_runs(study, clips, budget, seeds, device) for study in plan}
+    every_run = [run for group in runs.values() for run in group]
+    _check(every_run)
+    folder = Path(out)
+    open_folder(folder, name, clips, budget, device)
+
+    waiting = {run.name: run for run in every_run if read_record(folder, run.name) is None}
+    tasks = [Task(run, folder / RUNS / f"{name}.fpr") for name, run in waiting.items()]
+    finished = len({run.name for run in every_run}) - len(tasks)
+    failures = run_tasks(tasks, jobs, finished, on_progress)
+
+    rows = {study.name: _rows(folder, runs[study.name]) for study in plan}
+    all_rows = [row for group in rows.values() for row in group]
+    save(folder / "results.json", results_json(all_rows).encode())
+    save(folder / "table.md", table_markdown(all_rows).encode())
+    if all_rows:
+        parts = [(study, rows[study.name]) for study in plan if rows[study.name]]
+        save(folder / "index.html", page(parts, folder, budget, command, failures).encode())
+    return Outcome(tuple(all_rows), failures)
+
+
+def _budget(minutes: float | None, steps: int | None) -> Budget:
+    if minutes is not None and steps is not None:
+        raise ConfigError("give --minutes-per-run or --steps, not both")
+    if minutes is None and steps is None:
+        minutes = recipe("nvp-mini").minutes
+    return Budget(minutes, steps)
+
+
+def _check_count(flag: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise ConfigError(f"{flag} is {count if abs(count) <= MAX_INTEGER else 'a huge number'}; expected 1 to {most}")
+
+
+def _clips(sources: Sequence[str]) -> list[Clip]:
+    clips: list[Clip] = []
+    for source in sources:
+        observations = load(source)
+        frames, height, width, _ = observations.rgb.shape
+        digest = hashlib.sha256(observations.rgb.data).hexdigest()
+        clip = Clip(str(source), observations.name, frames, height, width, digest)
+        if any(other.name == clip.name for other in clips):
+            raise ConfigError(f"two sources are called {clip.name!r}; rename one, or give it once")
+        clips.append(clip)
+    return clips
+
+
+def _check(runs: Sequence[Run]) -> None:
+    """Refuses the impossible before any training.
+
+    Raises:
+        ConfigError: A variation has settings that do not suit a clip; the message names both.
+    """
+    for run in {(id(run.recipe), run.clip.sha256): run for run in runs}.values():
+        clip, chosen = run.clip, run.recipe
+        try:
+            check_plan(chosen, chosen.field(clip.frames, clip.height, clip.width))
+        except (FieldpressError, ValueError) as error:
+            variation = f"{run.variation.curve}, {run.point}"
+            raise ConfigError(f"study {run.study}, {variation}: impossible for {clip.name}: {error}") from None
+
+
+def _rows(folder: Path, runs: Sequence[Run]) -> list[Row]:
+    records = ((run, read_record(folder, run.name)) for run in runs)
+    return [Row(run, record["report"], record["curve"]) for run, record in records if record is not None]

@@ -1,0 +1,80 @@
+"""``fieldpress study``: flags to a call of :func:`fieldpress.bench.study.run_study`."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import arg
+
+from fieldpress.bench.study import run_study
+from fieldpress.cli import flags
+from fieldpress.cli.progress import study_display
+from fieldpress.cli.text import INTERRUPTED, complain, one_line, say
+from fieldpress.errors import ConfigError
+
+_IMPOSSIBLE = 2
+
+
+@dataclass(frozen=True)
+class Study:
+    """Encode clips in many ways that differ in one thing at a time, and write a page that says what that bought.
+
+    Example: fieldpress study guidance clip.mp4 --out guidance --minutes-per-run 2 --seeds 3
+
+    NAME is guidance (with each kind of it and without), tucker (ranks and starts), dictionary (codes and bits), ideas
+    (one switch at a time), or all. The folder gets a file and a report for each run, results.json, table.md and
+    index.html. The same command goes on where it was stopped.
+    """
+
+    name: Annotated[str, tyro.conf.Positional, arg(metavar="NAME")]
+    """guidance, tucker, dictionary, ideas or all."""
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, arg(metavar="SOURCE...")]
+    """Videos or folders of images."""
+    out: Annotated[str | None, arg(metavar="DIR")] = None
+    """The folder for everything; needed."""
+    minutes_per_run: Annotated[float | None, arg(metavar="M")] = None
+    """Train each run that long; 3 minutes otherwise."""
+    steps: Annotated[int | None, arg(metavar="N")] = None
+    """Train each run that many steps instead."""
+    seeds: Annotated[int, arg(metavar="K")] = 1
+    """How often each run is made, with seeds 0, 1, 2 and so on."""
+    jobs: Annotated[int, arg(metavar="J")] = 1
+    """Runs at a time, each in a process with one thread."""
+    device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
+    """Where to train; auto takes CUDA where there is one."""
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a study; returns the exit status.
+
+    Raises:
+        FieldpressError: As :func:`fieldpress.bench.study.run_study`, or the command line is wrong.
+    """
+    command = flags.parse(Study, arguments)
+    if command.out is None:
+        raise ConfigError("--out is missing; name the folder for the study")
+    again = shlex.join(["fieldpress", "study", *arguments])
+    try:
+        with study_display(command.name) as show:
+            outcome = run_study(
+                command.name,
+                command.sources,
+                command.out,
+                minutes=command.minutes_per_run,
+                steps=command.steps,
+                seeds=command.seeds,
+                jobs=command.jobs,
+                device=command.device,
+                command=again,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        complain(f"stopped; what is finished stays in {command.out}; go on with: {again}")
+        return INTERRUPTED
+    for name, reason in outcome.failures.items():
+        complain(f"error: run {name}: {reason}")
+    if outcome.rows:
+        say(one_line(str(Path(command.out) / "index.html")))
+    return _IMPOSSIBLE if outcome.failures else 0

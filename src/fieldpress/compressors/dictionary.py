@@ -1,0 +1,158 @@
+"""Codes into a dictionary of feature vectors: VQAD, "Variable Bitrate Neural Fields", for any grid."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from fieldpress.coding.codes import decode_codes, encode_codes
+from fieldpress.coding.hashing import hashed_codes
+from fieldpress.coding.parts import PartReader, PartWriter
+from fieldpress.coding.symbols import Integers
+from fieldpress.compressors.arrays import require_finite
+from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.kmeans import kmeans, means
+from fieldpress.compressors.uniform import Uniform
+from fieldpress.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fieldpress.compressors.guides import Guidance, Guide
+
+MAX_BITS = 16
+LEAST_AXES = 3
+"""A tensor of fewer axes has no cells: it is a matrix or a vector of weights."""
+
+
+@dataclass(frozen=True)
+class Dictionary(Compressor):
+    """Each cell of a grid becomes a code, the number of one of 2**bits feature vectors; codes are entropy-coded.
+
+    A cell's features are its channels, (channels, rows, columns) or (channels, time, rows, columns). Every tensor has a
+    dictionary of its own. Grids with fewer cells than a dictionary has entries, matrices and vectors go to ``parts``.
+
+    Source: Takikawa et al., SIGGRAPH 2022. Special guidance learns entries by gradients while training goes on, and
+    with ``codes`` learned also the codes (``coded_grid.py``).
+    """
+
+    id: ClassVar[str] = "dictionary"
+
+    bits: int = 6
+    """Logarithm of the number of entries, 1 to 16."""
+    codes: Literal["learned", "kmeans", "random"] = "learned"
+    """Special guidance learns codes and entries, or entries alone, of codes that k-means found when it began. Without
+    it, k-means finds both at the end. Random: codes are a hash of the cell's place and cost nothing."""
+    groups: int = 1
+    """Groups of channels, each with codes and entries of its own (product codes)."""
+    entries: Compressor = field(default_factory=lambda: Uniform(bits=8))
+    """Takes the entries of a tensor, a matrix (channels, entries)."""
+    parts: Compressor = field(default_factory=lambda: Uniform(bits=8))
+    """Takes the tensors that a dictionary does not suit."""
+    rate: float = 0.2
+    """Learning rate of the entries under special guidance, relative to the grid's root mean square when that begins;
+    falls along a cosine, like all."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= MAX_BITS:
+            raise ConfigError(f"dictionary: bits is {self.bits}; expected 1 to {MAX_BITS}")
+        if self.groups < 1:
+            raise ConfigError(f"dictionary: groups is {self.groups}; expected at least 1")
+        if not 0 <= self.rate < math.inf:
+            raise ConfigError(f"dictionary: rate is {self.rate}; expected a number not below 0")
+
+    def suits(self, shape: Shape) -> bool:
+        """Whether a tensor has cells, and at least one for each entry."""
+        return len(shape) >= LEAST_AXES and math.prod(shape[1:]) >= 1 << self.bits
+
+    def check(self, shapes: Sequence[Shape]) -> None:
+        for shape in shapes:
+            if len(shape) >= LEAST_AXES and not self.suits(shape):
+                raise ConfigError(
+                    f"dictionary: {self.bits} bits are {1 << self.bits} codes, more than the {math.prod(shape[1:])} "
+                    f"cells of a grid of shape {shape}; use fewer bits, or another compressor for it"
+                )
+
+    def channel_groups(self, channels: int) -> list[slice]:
+        """The channels of each group, as even as they go; no group is empty."""
+        count = min(self.groups, channels)
+        edges = [-(-group * channels // count) for group in range(count + 1)]
+        return [slice(first, last) for first, last in pairwise(edges)]
+
+    def encode(self, array: Array) -> bytes:
+        require_finite(array)
+        if not self.suits(array.shape):
+            return self.parts.encode(array)
+        return self.write(*self.fit(array))
+
+    def decode(self, data: bytes, shape: Shape) -> Array:
+        if not self.suits(shape):
+            return self.parts.decode(data, shape)
+        reader = PartReader(data, "a dictionary")
+        entries = self.entries.decode(reader.string(), (shape[0], 1 << self.bits))
+        groups = self.channel_groups(shape[0])
+        if self.codes == "random":
+            reader.end()
+            return self.look_up(entries, self.static_codes(shape))
+        pieces = [*(reader.string() for _ in groups[1:]), reader.rest()]
+        codes = [decode_codes(piece, shape[1:], entries[group].T) for piece, group in zip(pieces, groups, strict=True)]
+        return self.look_up(entries, np.stack(codes))
+
+    def fit(self, array: Array) -> tuple[Array, Integers]:
+        """Entries, (channels, entries), and codes, (groups, cells ...), by k-means; or with static codes, by means."""
+        rows = array.reshape(len(array), -1).T
+        groups = self.channel_groups(len(array))
+        if self.codes == "random":
+            codes = self.static_codes(array.shape)
+            pairs = [
+                (_mean_entries(rows[:, group], code.ravel(), self.bits), code)
+                for group, code in zip(groups, codes, strict=True)
+            ]
+        else:
+            pairs = [kmeans(np.ascontiguousarray(rows[:, group]), 1 << self.bits) for group in groups]
+        entries, codes = zip(*pairs, strict=True)
+        return np.concatenate(entries, axis=1).T, np.stack(codes).reshape(-1, *array.shape[1:])
+
+    def static_codes(self, shape: Shape) -> Integers:
+        """Codes that follow from the place, (groups, cells ...)."""
+        return hashed_codes((len(self.channel_groups(shape[0])), *shape[1:]), self.bits)
+
+    def write(self, entries: Array, codes: Integers) -> bytes:
+        """The bytes of a grid.
+
+        Args:
+            entries: Shape (channels, entries).
+            codes: Shape (groups, cells ...).
+        """
+        writer = PartWriter()
+        data = self.entries.encode(np.ascontiguousarray(entries))
+        writer.string(data)
+        if self.codes == "random":
+            return writer.finish()
+        decoded = self.entries.decode(data, entries.shape)
+        groups = self.channel_groups(len(entries))
+        pieces = [encode_codes(code, decoded[group].T) for code, group in zip(codes, groups, strict=True)]
+        for piece in pieces[:-1]:
+            writer.string(piece)
+        writer.rest(pieces[-1])
+        return writer.finish()
+
+    def look_up(self, entries: Array, codes: Integers) -> Array:
+        """The grid of these codes, (channels, cells ...)."""
+        groups = self.channel_groups(len(entries))
+        return np.concatenate([entries[group][:, code] for code, group in zip(codes, groups, strict=True)])
+
+    def special_guide(self, guidance: "Guidance", tensors: "Sequence[Tensor]") -> "Guide | None":
+        from fieldpress.compressors.dictionary_guide import DictionaryGuide
+
+        return DictionaryGuide(self, guidance, tensors)
+
+
+def _mean_entries(rows: Array, codes: Integers, bits: int) -> Array:
+    """The mean row of each code, (entries, features); that of all rows for a code that no row has."""
+    found = means(rows, codes, 1 << bits)
+    found[np.bincount(codes, minlength=1 << bits) == 0] = rows.mean(axis=0, dtype=np.float64)
+    return found

@@ -1,0 +1,109 @@
+"""Special guidance of a dictionary: entries, and with learned codes also these, are learned in training.
+
+From ``start`` of the budget on a grid shows its dictionary's entries. Until then it is free: codes begin as those of
+k-means on a trained grid, never on noise. Random codes follow from the place alone, so these begin with training.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fieldpress.compressors.base import joined
+from fieldpress.compressors.coded_grid import CodedGrid
+from fieldpress.compressors.dictionary import Dictionary
+from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of
+
+
+class DictionaryGuide(Guide):
+    """Stands beside the grids of one chunk. Tensors that a dictionary does not suit stay free until they are written.
+
+    Args:
+        compressor: What will write them.
+        guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived.
+        tensors: The grids.
+    """
+
+    compressor: Dictionary
+
+    def __init__(self, compressor: Dictionary, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
+        super().__init__(compressor, guidance)
+        if compressor.codes == "random":
+            self.due = 0.0
+        self.begun = False
+        self.grids = nn.ModuleDict(
+            {
+                str(place): CodedGrid(compressor, tensor)
+                for place, tensor in enumerate(tensors)
+                if compressor.suits(tuple(tensor.shape))
+            }
+        )
+
+    @torch.no_grad()
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        for grid, tensor in self._coded(tensors):
+            if self.begun:
+                grid.revive()
+            else:
+                grid.begin(tensor)
+        if not self.begun:
+            self.begun = True
+            self.bits = self.size(tensors)
+
+    def learners(self) -> list[dict[str, Any]]:
+        entries = [grid.entries for grid in self.coded_grids()]
+        return [{"params": entries, "rate": self.compressor.rate}] if entries else []
+
+    @torch.no_grad()
+    def learn(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        if self.begun:
+            for grid, tensor in self._coded(tensors):
+                grid.learn(tensor)
+
+    @torch.no_grad()
+    def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        if self.begun:
+            for grid, tensor in self._coded(tensors):
+                grid.show(tensor)
+
+    def size(self, tensors: Sequence[nn.Parameter]) -> float:
+        return 8.0 * len(self._write(tensors)) if self.begun else super().size(tensors)
+
+    @torch.no_grad()
+    def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
+        if not self.begun:
+            return super().settle(tensors)
+        data = self._write(tensors)
+        self.bits = 8.0 * len(data)
+        decoded = self.compressor.decode_all(data, [tuple(tensor.shape) for tensor in tensors])
+        for tensor, value in zip(tensors, decoded, strict=True):
+            tensor.copy_(torch.from_numpy(value))
+        return data
+
+    def coded_grids(self) -> list[CodedGrid]:
+        """One for each tensor that has a dictionary, in their order; each tells the usage of its codes."""
+        return [self._grid(place) for place in self.grids]
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {**super().get_extra_state(), "begun": self.begun}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)
+        self.begun = state["begun"]
+
+    def _coded(self, tensors: Sequence[nn.Parameter]) -> list[tuple[CodedGrid, nn.Parameter]]:
+        return [(self._grid(place), tensors[int(place)]) for place in self.grids]
+
+    def _grid(self, place: str) -> CodedGrid:
+        grid = self.grids[place]
+        assert isinstance(grid, CodedGrid)
+        return grid
+
+    def _write(self, tensors: Sequence[nn.Parameter]) -> bytes:
+        return joined(
+            [
+                self._grid(str(place)).write() if str(place) in self.grids else self.compressor.encode(array_of(tensor))
+                for place, tensor in enumerate(tensors)
+            ]
+        )

@@ -1,0 +1,222 @@
+"""The guide of compressors that round to steps: noise, then rounding, with learned steps and a price on bits.
+
+Rounding has no gradient. Uniform noise of a step's width does the decoder network the same harm on average, so training
+begins with that; noise then gives way to the real error, and ends as nothing but rounding::
+
+    seen = written + step * noise    ->    seen = written + (rounded - written)
+
+Either way the gradient found on the seen values is taken for that of the written ones. Two more gradients come
+with it: that of a step, which pays for its error in distortion and is paid in bits; and that of the bits
+themselves (rate.py), times their price.
+
+Sources: noise in place of rounding, Ballé et al. (ICLR 2017); noise that turns into rounding, Agustsson and Theis
+(NeurIPS 2020); learned steps, Esser et al. (ICLR 2020).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from fieldpress.compressors.base import joined
+from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of, zeros_beside
+from fieldpress.compressors.rate import Slices, expected_bits, fit_prediction
+from fieldpress.compressors.stepped import Stepped
+
+_STEP_RATE = 0.01
+"""Learning rate of the logarithm (base 2) of a step."""
+_NOISE_ALONE, _NO_NOISE = 0.4, 0.8
+"""Shares of the time until the grids settle: up to the first there is noise alone, from the second there is none."""
+
+
+class _Cells(NamedTuple):
+    """The part of a tensor that a training step has read, as slices."""
+
+    place: tuple[Tensor, ...]
+    """Into the tensor: channels and times of a volume's slices; empty for the whole of a tensor."""
+    channel: Int[Tensor, "n"]
+    """Of each slice."""
+
+
+class Rounding(Guide):
+    """Noise that becomes rounding. See the module's description."""
+
+    compressor: Stepped
+
+    def __init__(self, compressor: Stepped, guidance: Guidance, tensors: Sequence[Tensor]) -> None:
+        super().__init__(compressor, guidance)
+        self.errors = zeros_beside(self, "error", tensors)
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        counts = [len(compressor.steps(np.zeros(shape, np.float32))) for shape in shapes]
+        self.logarithms = nn.ParameterList(torch.zeros(count) for count in counts)
+        """Of the steps, to base 2."""
+        self.register_buffer("weights", torch.zeros(len(tensors), 3))
+        self.began, self.calibration = -1.0, 0.0
+        """Share of the budget at which guidance began; true bits per expected one. Before: -1 and 0."""
+        self._generator = torch.Generator().manual_seed(0)
+        self._learning = [compressor.learns_steps(shape) for shape in shapes]
+        self._read: list[_Cells | None] = [None] * len(tensors)
+
+    def learners(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.logarithms), "rate": _STEP_RATE}]
+
+    def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
+        return [tensor.detach() - error for tensor, error in zip(tensors, self.errors(), strict=True)]
+
+    def advance(self, tensors: Sequence[nn.Parameter], share: float) -> None:
+        self.began = share if self.began < 0 else self.began
+        super().advance(tensors, share)
+
+    @torch.no_grad()
+    def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        """Measures how many bytes the tensors take and how their cells predict each other; at first also the steps."""
+        written = self.written(tensors)
+        if not self.calibration:
+            for logarithm, value in zip(self.logarithms, written, strict=True):
+                steps = self.compressor.steps(array_of(value))
+                logarithm.copy_(torch.from_numpy(np.log2(np.where(steps > 0, steps, 1.0))))
+        self.bits = self.size(tensors)
+        expected = 0.0
+        for number, value in enumerate(written):
+            cells = _Cells((), _channels(value))
+            here, before = self._slices(number, value, cells), self._slices(number, value, cells, -1)
+            self.get_buffer("weights")[number] = fit_prediction(here, before)
+            expected += float(expected_bits(here, before, self.get_buffer("weights")[number]).sum())
+            self._read[number] = cells
+        self.calibration = self.bits / max(expected, 1.0)
+
+    @torch.no_grad()
+    def learn(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        for number, tensor in enumerate(tensors):
+            if self.began >= 0 and tensor.grad is not None:
+                self._learn(number, tensor, moment.bit_price * self.calibration)
+
+    def _learn(self, number: int, tensor: nn.Parameter, price: float) -> None:
+        gradient, error = tensor.grad, self.errors()[number]
+        assert gradient is not None
+        if gradient.is_sparse:
+            gradient = tensor.grad = gradient.coalesce()
+            cells = _Cells(tuple(gradient.indices()), gradient.indices()[0])
+            values, error = gradient.values(), error[cells.place]
+        else:
+            cells, values = _Cells((), _channels(tensor)), gradient
+        self._read[number] = cells
+        of_steps = _as_slices(values * error).sum((1, 2)) * math.log(2)
+        if price:
+            of_cells, of_logarithms = self._bit_gradients(number, tensor.detach() - self.errors()[number], cells)
+            values += price * of_cells.reshape(values.shape)
+            of_steps += price * of_logarithms
+        if self._learning[number]:
+            logarithm = self.logarithms[number]
+            group = cells.channel if len(logarithm) > 1 else torch.zeros_like(cells.channel)
+            logarithm.grad = torch.zeros_like(logarithm).index_add_(0, group, of_steps)
+
+    def _bit_gradients(self, number: int, written: Tensor, cells: _Cells) -> tuple[Tensor, Tensor]:
+        """How the bits of the slices, and of those after them, grow with each cell and with the steps' logarithms."""
+        with torch.enable_grad():
+            here = self._slices(number, written, cells).requires_grad_()
+            weights = self.get_buffer("weights")[number]
+            bits = expected_bits(here, self._slices(number, written, cells, -1), weights).sum()
+            if weights[1:].any():
+                after = self._slices(number, written, cells, +1)
+                bits = bits + expected_bits(after, here, weights).sum()
+            (gradient,) = torch.autograd.grad(bits, here)
+        steps = self._steps(number, cells.channel)
+        return gradient / steps, -math.log(2) * (gradient * here.detach()).sum((1, 2))
+
+    @torch.no_grad()
+    def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        """New noise, or new rounding errors, where the step has read."""
+        for number, (tensor, cells) in enumerate(zip(tensors, self._read, strict=True)):
+            if cells is None or self.began < 0:
+                continue
+            error = self.errors()[number]
+            written = tensor[cells.place] - error[cells.place]
+            steps = self._steps(number, cells.channel)
+            exact = _as_slices(written) / steps
+            changed = (steps * self._errors_of(exact, moment.share)).reshape(written.shape)
+            tensor[cells.place], error[cells.place] = written + changed, changed
+            self._read[number] = None
+
+    def _errors_of(self, exact: Slices, share: float) -> Slices:
+        """What the decoder sees beside the exact values, in steps."""
+        guided = (share - self.began) / max(self.guidance.settle - self.began, 1e-9)
+        rounding = min(1.0, max(0.0, (guided - _NOISE_ALONE) / (_NO_NOISE - _NOISE_ALONE)))
+        errors = torch.zeros_like(exact)
+        if rounding < 1:
+            noise = torch.rand(exact.shape, generator=self._generator).to(exact.device)
+            errors += (1 - rounding) * (noise - 0.5)
+        if rounding > 0:
+            errors += rounding * (exact.round() - exact)
+        return errors
+
+    def _slices(self, number: int, written: Tensor, cells: _Cells, later: int = 0) -> Slices:
+        """Cells in steps, or the cells so many slices later; zero where there is no such slice."""
+        if not cells.place and later:
+            if written.ndim != 4:
+                return torch.zeros_like(_as_slices(written))
+            moved = torch.zeros_like(written)
+            source, target = (slice(None, -1), slice(1, None)) if later < 0 else (slice(1, None), slice(None, -1))
+            moved[:, target] = written[:, source]
+            return _as_slices(moved) / self._steps(number, cells.channel)
+        if not cells.place:
+            return _as_slices(written) / self._steps(number, cells.channel)
+        channel, time = cells.place
+        exists = (time + later >= 0) & (time + later < written.shape[1])
+        found = written[channel, (time + later).clamp(0, written.shape[1] - 1)]
+        return found * exists[:, None, None] / self._steps(number, cells.channel)
+
+    def _steps(self, number: int, channel: Int[Tensor, "n"]) -> Float[Tensor, "n 1 1"]:
+        logarithm = self.logarithms[number].detach()
+        return torch.exp2(logarithm[channel] if len(logarithm) > 1 else logarithm.expand(len(channel)))[:, None, None]
+
+    @torch.no_grad()
+    def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
+        if self.began < 0:
+            return super().settle(tensors)
+        data = self._encode(self.written(tensors))
+        self.bits = 8.0 * len(data)
+        for tensor, value in zip(tensors, self.compressor.decode_all(data, [t.shape for t in tensors]), strict=True):
+            tensor.copy_(torch.from_numpy(value))
+        return data
+
+    @torch.no_grad()
+    def coarsen(self, halvings: float) -> None:
+        super().coarsen(halvings)
+        for logarithm in self.logarithms:
+            logarithm += halvings
+
+    def size(self, tensors: Sequence[nn.Parameter]) -> float:
+        return super().size(tensors) if self.began < 0 else 8.0 * len(self._encode(self.written(tensors)))
+
+    def _encode(self, written: Sequence[Tensor]) -> bytes:
+        steps = [torch.exp2(logarithm.detach()).double().cpu().numpy() for logarithm in self.logarithms]
+        pairs = zip(written, steps, strict=True)
+        return joined([self.compressor.encode_steps(array_of(value), step) for value, step in pairs])
+
+    def get_extra_state(self) -> dict[str, Any]:
+        own = {"began": self.began, "calibration": self.calibration, "noise": self._generator.get_state()}
+        return {**super().get_extra_state(), **own}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)  # coarsens the logarithms, too, but their own state is loaded after this
+        self.began, self.calibration = state["began"], state["calibration"]
+        self._generator.set_state(state["noise"])
+
+
+def _as_slices(tensor: Tensor) -> Slices:
+    """Grids as all their pictures, a matrix as its rows, a vector as one row."""
+    if tensor.ndim < 3:
+        return tensor.reshape(1 if tensor.ndim == 1 else len(tensor), 1, -1)
+    return tensor.reshape(-1, *tensor.shape[-2:])
+
+
+def _channels(tensor: Tensor) -> Int[Tensor, "n"]:
+    """The channel of each slice of a whole tensor."""
+    count = len(_as_slices(tensor))
+    channels = 1 if tensor.ndim == 1 else len(tensor)
+    return torch.arange(channels, device=tensor.device).repeat_interleave(count // channels)

@@ -1,0 +1,157 @@
+"""Reaching a size: one dial turns the quality of all grid compressors until the file has the bits asked for.
+
+The dial counts halvings of the bits (:meth:`Compressor.coarser`). Before training it is set by trial, so that a size
+which cannot be reached is refused there. It follows every round trip, as training changes what the grids cost, and
+is set by trial once more when they settle.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from fieldpress.compressors.guides import Guide
+from fieldpress.errors import ConfigError
+
+TOLERANCE = 0.05
+"""How far a file may be from the size asked for, as a share of it."""
+_CLOSE = 0.01
+"""Where trials end."""
+_TRIALS = 16
+_FAR = 64.0
+"""Halvings beyond which every compressor is at the end of its scale."""
+_LARGEST_TURN = 1.0
+"""Halvings by which a round trip turns the dial at most."""
+_MOST_BITS = 16
+"""Of a number in a grid that starts at random: finer than that no compressor is asked to be."""
+
+Tensors = Mapping[str, Sequence[nn.Parameter]]
+
+
+class Steering:
+    """Turns the dial of the grids' guides towards a number of bits.
+
+    Args:
+        target_bits: Of the whole file.
+        framing_bits: Of the file without its chunks.
+        guides: Of all chunks, by name.
+        tensors: Theirs.
+        steered: The chunks that hold grids.
+        pixels: Of the clip, to speak of bits per pixel.
+
+    Raises:
+        ConfigError: A grid compressor has no quality to turn.
+    """
+
+    def __init__(
+        self,
+        target_bits: float,
+        framing_bits: float,
+        guides: Mapping[str, Guide],
+        tensors: Tensors,
+        steered: Sequence[str],
+        pixels: int,
+    ) -> None:
+        for name in steered:
+            if guides[name].compressor.coarser(0.0) is None:
+                raise ConfigError(
+                    f"--bpp and --size cannot steer the {guides[name].compressor.id} compressor of {name!r}; "
+                    "use video, entropy or uniform there, or leave the size open"
+                )
+        self.target_bits, self.framing_bits, self.pixels = target_bits, framing_bits, pixels
+        self.dial = 0.0
+        self._grids = {name: (guides[name], tensors[name]) for name in steered}
+        self._others = {name: (guides[name], tensors[name]) for name in guides if name not in steered}
+
+    def prepare(self, started: bool) -> None:
+        """Before training: refuses a size out of reach.
+
+        Args:
+            started: The grids show the source already, and what they cost now says something; the dial is then set.
+
+        Raises:
+            ConfigError: The message gives the range.
+        """
+        if started:
+            if abs(self.search() - 1) <= TOLERANCE:
+                return
+            found = self.dial
+            least, most = self._size(_FAR), self._size(-_FAR)
+            self._turn(found)
+        else:
+            least = self._other_bits()
+            most = least + _MOST_BITS * sum(t.numel() for _, group in self._grids.values() for t in group)
+        if not least < self.target_bits < most:
+            raise ConfigError(
+                f"a file of {self.target_bits / self.pixels:.3g} bpp ({self.target_bits / 8:,.0f} bytes) is out of "
+                f"reach: this preset gives {least / self.pixels:.3g} to {most / self.pixels:.3g} bpp with this clip"
+            )
+
+    def follow(self) -> None:
+        """Turns the dial by what the latest round trips say."""
+        sizes = [guide.bits for guide, _ in self._grids.values()]
+        if all(sizes):
+            turn = math.log2(sum(sizes) / self._grid_bits())
+            self._turn(self.dial + min(max(turn, -_LARGEST_TURN), _LARGEST_TURN))
+
+    def search(self) -> float:
+        """Turns the dial until what would be written now has the size asked for, or comes nearest to it.
+
+        Returns:
+            The size over the one asked for.
+        """
+        larger: dict[float, float] = {}
+        smaller: dict[float, float] = {}
+        tried: dict[float, float] = {}
+        dial = self.dial
+        for _ in range(_TRIALS):
+            surplus = math.log2(self._size(dial) / self.target_bits)
+            (larger if surplus > 0 else smaller)[dial] = surplus
+            tried = larger | smaller
+            if abs(2**surplus - 1) <= _CLOSE:
+                break
+            following = _next_dial(larger, smaller)
+            if not (larger and smaller) and len(set(tried.values())) < len(tried):
+                following = math.copysign(_FAR, surplus)  # the size no longer follows: only the end is left to try
+            if abs(following) > _FAR or following in larger or following in smaller:
+                break
+            dial = following
+        best = min(tried, key=lambda dial: abs(tried[dial]))
+        self._turn(best)
+        return 2 ** tried[best]
+
+    def _turn(self, dial: float) -> None:
+        for guide, _ in self._grids.values():
+            guide.coarsen(dial - self.dial)
+        self.dial = dial
+
+    def _size(self, dial: float) -> float:
+        """Bits of the whole file, were it written now."""
+        self._turn(dial)
+        return self._other_bits() + sum(guide.size(tensors) for guide, tensors in self._grids.values())
+
+    def _other_bits(self) -> float:
+        return self.framing_bits + sum(guide.size(tensors) for guide, tensors in self._others.values())
+
+    def _grid_bits(self) -> float:
+        """What is left for the grids; at least a bit, so that there is a direction to turn to."""
+        return max(1.0, self.target_bits - self._other_bits())
+
+
+def _next_dial(larger: Mapping[float, float], smaller: Mapping[float, float]) -> float:
+    """Where to look next, given the logarithmic surplus at the dials tried on either side.
+
+    Interpolation and halving by turns: sizes follow the dial unevenly, and where it is coarsest not even steadily.
+
+    Example:
+        >>> _next_dial({0.0: 1.5}, {}), _next_dial({0.0: 1.0}, {4.0: -3.0})
+        (1.5, 1.0)
+    """
+    tried = len(larger) + len(smaller)
+    if not (larger and smaller):
+        dial, surplus = max(larger.items()) if larger else min(smaller.items())
+        # Near the end of a scale the bits hardly follow the dial, so later turns are a whole halving at least.
+        return dial + (surplus if tried == 1 else math.copysign(max(1.0, abs(surplus)), surplus))
+    (low, above), (high, below) = max(larger.items()), min(smaller.items())
+    share = above / (above - below) if tried % 2 == 0 else 0.5
+    return low + min(max(share, 0.1), 0.9) * (high - low)

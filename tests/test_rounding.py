@@ -1,0 +1,177 @@
+"""The guide of compressors that round: noise, rounding, learned steps, and what bits are expected to cost."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fieldpress.coding.integers import encode_integers
+from fieldpress.compressors import Entropy, Uniform
+from fieldpress.compressors.guides import Guidance, Moment, build_guide
+from fieldpress.compressors.rate import around, expected_bits, fit_prediction, laplace_bits
+from fieldpress.compressors.rounding import Rounding
+
+SHAPES = [(2, 4, 12, 14), (3, 10, 11), (5, 4), (6,)]
+KINDS = {
+    "entropy": Entropy(step=0.2),
+    "entropy per channel": Entropy(step=0.2, unit="channel"),
+    "entropy absolute": Entropy(step=0.1, unit="absolute"),
+    "uniform": Uniform(bits=5),
+}
+every_compressor = pytest.mark.parametrize("name", KINDS)
+
+
+def tensors(seed: int = 0) -> list[nn.Parameter]:
+    """Smooth grids with some noise, weights and biases."""
+    random = torch.Generator().manual_seed(seed)
+    waves = [sum(torch.sin(torch.tensor(index) / 3.0) for index in np.indices(shape)[1:]) for shape in SHAPES[:2]]
+    flat = [torch.zeros(shape) for shape in SHAPES[2:]]
+    return [nn.Parameter(0.3 * w + 0.1 * torch.randn(w.shape, generator=random)) for w in [*waves, *flat]]
+
+
+def guided(name: str, **times: float) -> tuple[Rounding, list[nn.Parameter]]:
+    grids = tensors()
+    guide = build_guide(KINDS[name], Guidance(kind="special", **times), grids)
+    assert isinstance(guide, Rounding)
+    guide.advance(grids, 0.0)
+    return guide, grids
+
+
+def steps_of(guide: Rounding, number: int, tensor: torch.Tensor) -> torch.Tensor:
+    step = torch.exp2(guide.logarithms[number].detach())
+    return step.reshape(-1, *[1] * (tensor.ndim - 1)) if len(step) > 1 else step
+
+
+@every_compressor
+def test_at_first_the_decoder_sees_noise_of_a_steps_width(name: str):
+    guide, grids = guided(name)
+    before = [grid.detach().clone() for grid in tensors()]
+    guide.show(grids, Moment(0.1))
+    for number, (grid, exact) in enumerate(zip(grids, before, strict=True)):
+        error = (grid.detach() - exact) / steps_of(guide, number, grid)
+        assert error.abs().max() <= 0.5 + 1e-4  # float32
+        if error.numel() > 100:
+            assert error.square().mean() == pytest.approx(1 / 12, rel=0.3)  # of uniform noise, from some 300 samples
+
+
+@every_compressor
+def test_in_the_end_it_sees_multiples_of_the_step(name: str):
+    guide, grids = guided(name, settle=0.8)
+    guide.show(grids, Moment(0.75))
+    for number, grid in enumerate(grids):
+        multiples = grid.detach() / steps_of(guide, number, grid)
+        torch.testing.assert_close(multiples, multiples.round(), rtol=0, atol=1e-3)
+
+
+def test_only_slices_that_were_read_are_shown_anew():
+    guide, grids = guided("entropy")
+    guide.show(grids, Moment(0.1))
+    seen = grids[0].detach().clone()
+    index = torch.tensor([[0, 1], [2, 2]])  # channels 0 and 1, time 2
+    grids[0].grad = torch.sparse_coo_tensor(index, torch.zeros(2, 12, 14), SHAPES[0], check_invariants=True)
+    guide.learn(grids, Moment(0.1))
+    guide.show(grids, Moment(0.1))
+    changed = (grids[0].detach() != seen).flatten(2).any(2)
+    assert changed.tolist() == [[False, False, True, False]] * 2
+
+
+def test_a_step_learns_from_the_error_it_makes():
+    guide, grids = guided("entropy")
+    guide.show(grids, Moment(0.1))
+    noise = guide.errors()[1].clone()
+    grids[1].grad = noise.clone()  # as if the loss grew with the square of the error
+    guide.learn(grids, Moment(0.1))
+    found = guide.logarithms[1].grad
+    assert found is not None
+    torch.testing.assert_close(found, noise.square().sum().reshape(1) * math.log(2))
+
+
+def test_a_price_on_bits_makes_steps_larger_and_values_smaller():
+    guide, grids = guided("entropy")
+    guide.show(grids, Moment(0.1))
+    for grid in grids:
+        grid.grad = torch.zeros_like(grid)
+    guide.learn(grids, Moment(0.1, bit_price=1.0))
+    assert all(float(logarithm.grad) < 0 for logarithm in guide.logarithms[:3] if logarithm.grad is not None)
+    gradient, value = grids[2].grad, grids[2].detach()
+    assert gradient is not None
+    assert float((gradient * value).sum()) > 0
+
+
+def test_steps_that_the_file_does_not_hold_are_not_learned():
+    guide, grids = guided("entropy absolute")
+    guide.show(grids, Moment(0.1))
+    for grid in grids:
+        grid.grad = torch.ones_like(grid)
+    guide.learn(grids, Moment(0.1, bit_price=1.0))
+    assert all(logarithm.grad is None for logarithm in guide.logarithms)
+
+
+@every_compressor
+def test_the_file_has_the_learned_steps(name: str):
+    guide, grids = guided(name)
+    coarse = guide.size(grids)
+    guide.coarsen(1.0)
+    assert guide.size(grids) < coarse
+    data = guide.settle(grids)
+    assert guide.bits == 8 * len(data)
+    for grid, value in zip(grids, guide.compressor.decode_all(data, SHAPES), strict=True):
+        np.testing.assert_array_equal(grid.detach().numpy(), value)
+
+
+def test_a_guide_goes_on_from_its_state():
+    first, grids = guided("entropy per channel")
+    first.show(grids, Moment(0.1))
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = build_guide(KINDS["entropy per channel"], Guidance(kind="special"), tensors())
+    second.load_state_dict(torch.load(file, weights_only=True))
+    copies = [nn.Parameter(grid.detach().clone()) for grid in grids]
+    for guide, group in ((first, grids), (second, copies)):
+        for grid in group:
+            grid.grad = torch.ones_like(grid)
+        guide.learn(group, Moment(0.2))
+        guide.show(group, Moment(0.2))
+    for one, other in zip(grids, copies, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+# Expected bits
+
+
+@pytest.mark.parametrize("magnitude", [0.1, 0.7, 5.0])
+def test_the_probabilities_of_all_integers_add_up_to_one(magnitude: float):
+    bits = laplace_bits(torch.arange(-200.0, 201.0, dtype=torch.float64), torch.tensor(magnitude, dtype=torch.float64))
+    assert float(torch.exp2(-bits).sum()) == pytest.approx(1, abs=1e-9)
+
+
+def test_expected_bits_have_the_right_gradient():
+    values = torch.linspace(-4, 4, 37, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: laplace_bits(x, torch.tensor(0.8, dtype=torch.float64)), values)
+
+
+def test_bits_far_out_grow_without_end():
+    assert math.isfinite(float(laplace_bits(torch.tensor(1e6), torch.tensor(0.02))))
+
+
+def test_around_is_the_mean_of_four():
+    slices = torch.arange(12.0).reshape(1, 3, 4)
+    assert float(around(slices)[0, 1, 1]) == (1 + 9 + 4 + 6) / 4
+    assert float(around(slices)[0, 0, 0]) == (0 + 4 + 0 + 1) / 4
+
+
+@pytest.mark.parametrize("scale", [2.0, 8.0])
+def test_expected_bits_are_near_those_of_the_coder(scale: float):
+    grid = scale * sum(np.sin(index / 5) for index in np.indices((2, 8, 48, 64))[1:])
+    grid = grid + np.random.default_rng(0).normal(0, scale / 4, grid.shape)
+    cells = torch.tensor(grid, dtype=torch.float32)
+    before = torch.zeros_like(cells)
+    before[:, 1:] = cells[:, :-1]
+    slices, earlier = cells.flatten(0, 1), before.flatten(0, 1)
+    expected = float(expected_bits(slices, earlier, fit_prediction(slices, earlier)).sum())
+    true = 8 * len(encode_integers(np.rint(grid).astype(np.int64)))
+    assert expected == pytest.approx(true, rel=0.3)  # the law for every estimate of bits
