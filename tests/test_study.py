@@ -54,7 +54,7 @@ def tiny() -> Study:
 @pytest.fixture(autouse=True)
 def _studies_are_tiny_where_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study_module, "studies", lambda name: studies(name) and [tiny()])
+    monkeypatch.setattr(study_module, "studies", lambda name, only=None: studies(name, only) and [tiny()])
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def done(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two seeds, made by two workers."""
     folder = tmp_path_factory.mktemp("study") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "studies", lambda _: [tiny()])
+        patch.setattr(study_module, "studies", lambda *_: [tiny()])
         assert main(["study", "guidance", str(clip), "--out", str(folder), *STEPS, "--seeds", "2", "--jobs", "2"]) == 0
     return folder
 
@@ -141,6 +141,21 @@ def test_half_a_budget_is_half_the_steps():
     assert {run.budget.steps for run in runs_of("tucker")} == {100, 50}
 
 
+def test_some_curves_can_be_made_alone():
+    (study,) = studies("guidance", only="video codec (x265): no, tucker: project")
+    assert {(one.chart, one.curve) for one in study.variations} >= {
+        ("Video codec (x265)", "no guidance"),
+        ("Tucker", "project"),
+    }
+    assert not any(one.curve == "round trip" for one in study.variations)
+    assert study.comparisons == studies("guidance")[0].comparisons
+
+
+def test_words_that_no_curve_holds_are_refused_with_the_curves():
+    with pytest.raises(ConfigError, match=r"--only 'speed' names no curve of this study; its curves are no guidance,"):
+        studies("guidance", only="speed")
+
+
 def test_a_setting_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match=r"unknown setting '--plan\.volume\.bitz'"):
         with_settings(recipe("nvp-mini"), {"plan.volume": "uniform", "plan.volume.bitz": "3"})
@@ -190,7 +205,7 @@ def test_ctrl_c_leaves_whole_runs_only_and_says_how_to_go_on(clip: Path, tmp_pat
     arguments = ["study", "guidance", str(clip), "--out", str(tmp_path / "out"), "--steps", "3000", "--device", "cpu"]
     code = (
         "import sys\nsys.path[:0] = ['tests']\nfrom fieldpress.bench import study\nfrom fieldpress.cli import main\n"
-        "from test_study import tiny\nstudy.studies = lambda _: [tiny()]\n"
+        "from test_study import tiny\nstudy.studies = lambda *_: [tiny()]\n"
         f"if __name__ == '__main__': sys.exit(main({arguments!r}))"
     )
     script = tmp_path / "study.py"
@@ -275,7 +290,7 @@ def test_a_variation_that_a_clip_is_too_small_for(
 ):
     monkeypatch.setattr(study_module, "studies", studies)
     text = refused("dictionary", clip, "--out", "x", *STEPS)
-    assert text.startswith("study dictionary, k-means after training, bits 10: impossible for clip.mkv: ")
+    assert text.startswith("study dictionary, k-means after training, bits 6: impossible for clip.mkv: ")
 
 
 # Parts of it

@@ -69,17 +69,17 @@ class KeyframeGrids(Grids):
     The finest planes have the clip's own sides, each level below half of them. The volume has a cell for a square of
     pixels in every picture; together with its features, that square sets how many numbers there are::
 
-        132 x 180 x 320, volume_features 4, parameters_per_pixel 0.25  ->  cells of 4 x 4: volume 4 x 132 x 45 x 80
+        132 x 180 x 320, volume_features 4, parameters_per_pixel 1/16  ->  cells of 8 x 8: volume 4 x 132 x 23 x 40
     """
 
     id: ClassVar[str] = "keyframes"
     per_pixel: ClassVar[float] = 4.0
 
-    parameters_per_pixel: float = 0.25
+    parameters_per_pixel: float = 0.0625
     """Numbers in the volume per pixel of the clip, up to 4; rounded so that a cell is a whole number of pixels wide."""
     volume_features: int = 4
     """Features of a cell of the volume; 0 leaves it out."""
-    plane_features: int = 2
+    plane_features: int = 4
     """Features of a cell of each plane and level; 0 leaves the planes out."""
     plane_levels: int = 3
     """Levels of the planes, the finest with the clip's own sides."""
@@ -87,7 +87,7 @@ class KeyframeGrids(Grids):
     """One table for each plane, of which every level reads a part, in place of a grid for each level."""
     flow: int = 0
     """Pixels from one learned displacement of the xy planes to the next, in rows and columns; 0 displaces nothing.
-    In time there is one for every fourth picture."""
+    In time there is one for every fourth picture. Coarse is good: they then travel further."""
 
     def __post_init__(self) -> None:
         if not 0 < self.parameters_per_pixel <= self.per_pixel:

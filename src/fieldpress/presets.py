@@ -39,7 +39,7 @@ class Recipe:
 
 _WEIGHTS = Entropy(step=1 / 256, unit="absolute")
 _PLANES = Entropy(step=1 / 64, unit="absolute")
-_KEYFRAMES = Video(codec="x265-intra", crf=24.0, preset="medium", layout="atlas")
+_KEYFRAMES = Video(codec="x265-intra", crf=30.0, preset="medium", layout="atlas")
 _MOTION = Entropy(step=1 / 64, unit="absolute")
 
 _PUBLISHED_PLAN: dict[str, Compressor] = {
@@ -86,11 +86,11 @@ _RECIPES = [
     ),
     Recipe(
         name="nvp-mini",
-        about="video: NVP's planes and volume sized from the clip, from a random start; the field of the studies",
+        about="video: NVP's planes and volume sized from the clip, started from its decomposition; for studies",
         grids=KeyframeGrids(),
         decoder=Mlp(width=32, depth=2),
         plan={
-            "volume": Video(codec="x265", crf=24.0, preset="medium"),
+            "volume": Video(codec="x265", crf=30.0, preset="medium"),
             "planes": _KEYFRAMES,
             "nested": _KEYFRAMES,
             "flow.motion": _MOTION,
@@ -98,8 +98,8 @@ _RECIPES = [
             "decoder": _WEIGHTS,
         },
         training=Training(
-            guidance=Guidance(),
-            start="random",
+            guidance=Guidance(kind="proximal", weight=3.0),
+            start="tucker",
             decoder_rate=5e-3,
             grid_rate=1e-2,
             grid_update="elementwise",

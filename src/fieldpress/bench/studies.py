@@ -1,7 +1,8 @@
 """Which runs a study consists of, as data: every variation is a handful of settings in text, over one preset."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.compressors.base import Compressor
@@ -12,8 +13,9 @@ PRESET = "nvp-mini"
 """What every variation starts from."""
 CRFS = (18, 24, 30, 36)
 RANKS = (0.25, 0.4, 0.6)
-EVERY = 0.05
-OTHER_EVERIES = (0.02, 0.1, 0.2)
+EVERY = {"video": 0.05, "tucker": 0.02}
+"""Share of the budget between round trips: a truncation is cheaper than a codec."""
+OTHER_EVERIES = (0.01, 0.1, 0.2)
 DICTIONARY_BITS = (2, 4, 6, 8, 10, 12)
 UNIFORM_BITS = (2, 3, 4, 6, 8)
 
@@ -80,9 +82,12 @@ def _grids(compressor: str | None = None, rules: Sequence[str] = _RULES, **field
     return settings
 
 
-def _guided(kind: str, every: float = EVERY) -> dict[str, str]:
+def _guided(kind: str, every: float = EVERY["video"], **times: float) -> dict[str, str]:
     settings = {"training.guidance.kind": kind}
-    return settings if kind == "none" else {**settings, "training.guidance.every": str(every)}
+    if kind == "none":
+        return settings
+    times = {"every": every, **times}
+    return settings | {f"training.guidance.{name}": str(share) for name, share in times.items()}
 
 
 def _guide_kinds(compressor: str) -> list[str]:
@@ -101,7 +106,8 @@ def _guidance() -> Study:
     for compressor, chart in charts.items():
         for kind in _guide_kinds(compressor):
             curve = _GUIDES[kind]
-            variations += [Variation(chart, curve, {**point, **_guided(kind)}) for point in points[compressor]]
+            guided = _guided(kind, EVERY[compressor])
+            variations += [Variation(chart, curve, {**point, **guided}) for point in points[compressor]]
             if kind != "none":
                 middle = points[compressor][1]
                 variations += [
@@ -111,7 +117,7 @@ def _guidance() -> Study:
     return Study(
         "guidance",
         "Does it help to meet the compressor during training?",
-        "Each file holds the same neural field, trained for the same budget from the same random start, and differs in "
+        "Each file holds the same neural field, trained for the same budget from the same start, and differs in "
         "when the compressor of its feature grids is met. Without guidance that is only at the end. With it, the grids "
         "are compressed for real every so often during training and the decoder network learns from what comes back: "
         "<i>project</i> overwrites the grids by their round trip, the published way; <i>round trip</i> also remembers "
@@ -131,7 +137,7 @@ def _tucker() -> Study:
         Variation(
             chart,
             curve,
-            {**_grids("tucker", ranks=share), **_guided("round-trip"), "training.start": start},
+            {**_grids("tucker", ranks=share), **_guided("project", EVERY["tucker"]), "training.start": start},
             budget,
         )
         for curve, start, budget in (*starts, halved)
@@ -157,25 +163,29 @@ def _dictionary() -> Study:
         "learned codes": {"codes": "learned", "kind": "special"},
     }
 
-    def volume(compressor: str, kind: str, **fields: object) -> dict[str, str]:
-        # Without planes, whose coarse levels have fewer cells than a large dictionary has entries.
-        volume_only = {"grids.plane-features": "0"}
-        return {**volume_only, **_grids(compressor, rules=["plan.volume"], **fields), **_guided(kind)}
+    # Two levels of planes, as a third has fewer cells than the largest dictionary has entries. Random pixels, as codes
+    # are learned where a step reads, and pictures would reach each time slice of the volume a few times only.
+    field = {"grids.plane-levels": "2", "training.sampling": "pixels", "training.batch-pixels": "32768"}
+
+    def grids(compressor: str, kind: str, **fields: object) -> dict[str, str]:
+        # Codes are found in trained grids, and learned to the end: they settle when all is settled.
+        times = {"start": 0.4, "settle": 1.0} if compressor == "dictionary" else {}
+        return {**field, **_grids(compressor, **fields), **_guided(kind, **times)}
 
     variations = [
-        Variation(chart, curve, volume("dictionary", way["kind"], bits=bits, codes=way["codes"]))
+        Variation(chart, curve, grids("dictionary", way["kind"], bits=bits, codes=way["codes"]))
         for curve, way in ways.items()
         for bits in DICTIONARY_BITS
     ]
     variations += [
-        Variation(chart, "uniform steps", volume("uniform", "round-trip", bits=bits)) for bits in UNIFORM_BITS
+        Variation(chart, "uniform steps", grids("uniform", "round-trip", bits=bits)) for bits in UNIFORM_BITS
     ]
-    variations.append(Variation(chart, "uncompressed", volume("raw", "none")))
+    variations.append(Variation(chart, "uncompressed", grids("raw", "none")))
     bases = ("random codes", "k-means after training", "k-means, entries tuned", "uniform steps", "uncompressed")
     return Study(
         "dictionary",
         "Are learned codes worth learning?",
-        "Each file holds the same neural field, whose one feature grid, a volume, is stored as b-bit codes into a "
+        "Each file holds the same neural field, whose feature grids are stored as b-bit codes into a "
         "dictionary of 2<sup>b</sup> entries, with b from 2 to 12. The codes come from k-means after training, from "
         "k-means with the entries tuned on, from a random hash that is never trained, or are learned with the field. "
         "Files are compared at equal bytes, not at equal b: codes and entries are entropy-coded, and all of it counts.",
@@ -193,10 +203,10 @@ def _ideas() -> Study:
         "fitted grids": {"grids": "fitted", "grids.parameters-per-pixel": "0.5", "grids.plane-features": "2"},
         "L1 + SSIM loss": {"training.loss": "l1-ssim"},
         "pixels at random": {"training.sampling": "pixels"},
-        "flow": {"grids.flow": "16"},
+        "flow": {"grids.flow": "60"},
     }
     variations = [
-        Variation(chart, curve, {**switch, **_grids(rules=rules, crf=crf), **_guided("round-trip")})
+        Variation(chart, curve, {**switch, **_grids(rules=rules, crf=crf)})
         for curve, switch in switches.items()
         for crf in CRFS
     ]
@@ -223,14 +233,33 @@ NAMES = (*_STUDIES, "all")
 """What :func:`studies` knows."""
 
 
-def studies(name: str) -> list[Study]:
+def studies(name: str, only: str | None = None) -> list[Study]:
     """The study of this name, or each of them for ``all``.
+
+    Args:
+        name: One of :data:`NAMES`.
+        only: Words, separated by commas; a point in whose chart, curve and settings none of them stands is left out.
+            ``*`` in a word stands for anything: ``tucker: project:``, ``learned*bits=4``.
 
     Raises:
         ConfigError: There is none; the message lists those that exist.
     """
-    if name == "all":
-        return [build() for build in _STUDIES.values()]
-    if name not in _STUDIES:
+    if name != "all" and name not in _STUDIES:
         raise ConfigError(unknown("study", name, NAMES))
-    return [_STUDIES[name]()]
+    found = [build() for key, build in _STUDIES.items() if name in (key, "all")]
+    if only is None:
+        return found
+    patterns = [f"*{word.strip().lower()}*" for word in only.split(",")]
+    chosen = [replace(study, variations=tuple(_matching(study.variations, patterns))) for study in found]
+    if not any(study.variations for study in chosen):
+        curves = dict.fromkeys(variation.curve for study in found for variation in study.variations)
+        raise ConfigError(f"--only {only!r} names no curve of this study; its curves are {', '.join(curves)}")
+    return [study for study in chosen if study.variations]
+
+
+def _matching(variations: Sequence[Variation], patterns: Sequence[str]) -> Iterator[Variation]:
+    for variation in variations:
+        settings = " ".join(f"{name}={value}" for name, value in variation.settings.items())
+        text = f"{variation.chart}: {variation.curve}: {settings}".lower()
+        if any(fnmatchcase(text, pattern) for pattern in patterns):
+            yield variation

@@ -41,6 +41,7 @@ def run_study(
     *,
     minutes: float | None = None,
     steps: int | None = None,
+    only: str | None = None,
     seeds: int = 1,
     jobs: int = 1,
     device: str = "auto",
@@ -58,6 +59,7 @@ def run_study(
         out: A folder, new or of this very study.
         minutes: Training budget of a run; the preset's own if neither this nor ``steps`` is given.
         steps: Training budget of a run in steps instead.
+        only: Words, separated by commas: curves that hold none of them wait for another call.
         seeds: How often each run is made, with seeds 0, 1, 2, ...
         jobs: Runs at a time.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -70,6 +72,7 @@ def run_study(
         KeyboardInterrupt: After Ctrl-C; finished runs stay.
     """
     plan = studies(name)
+    wanted = [variation for study in studies(name, only) for variation in study.variations]
     budget = _budget(minutes, steps)
     _check_count("--seeds", seeds, MAX_SEEDS)
     _check_count("--jobs", jobs, MAX_JOBS)
@@ -81,9 +84,10 @@ def run_study(
     folder = Path(out)
     open_folder(folder, name, clips, budget, device)
 
-    waiting = {run.name: run for run in every_run if read_record(folder, run.name) is None}
+    asked = {run.name: run for run in every_run if run.variation in wanted}
+    waiting = {name: run for name, run in asked.items() if read_record(folder, name) is None}
     tasks = [Task(run, folder / RUNS / f"{name}.fpr") for name, run in waiting.items()]
-    finished = len({run.name for run in every_run}) - len(tasks)
+    finished = len(asked) - len(tasks)
     failures = run_tasks(tasks, jobs, finished, on_progress)
 
     rows = {study.name: _rows(folder, runs[study.name]) for study in plan}

@@ -38,6 +38,8 @@ class Study:
     """Train each run that long; 3 minutes otherwise."""
     steps: Annotated[int | None, arg(metavar="N")] = None
     """Train each run that many steps instead."""
+    only: Annotated[str | None, arg(metavar="WORDS")] = None
+    """Make only the curves that hold one of these words, separated by commas; without it later, the others follow."""
     seeds: Annotated[int, arg(metavar="K")] = 1
     """How often each run is made, with seeds 0, 1, 2 and so on."""
     jobs: Annotated[int, arg(metavar="J")] = 1
@@ -64,6 +66,7 @@ def run(arguments: list[str]) -> int:
                 command.out,
                 minutes=command.minutes_per_run,
                 steps=command.steps,
+                only=command.only,
                 seeds=command.seeds,
                 jobs=command.jobs,
                 device=command.device,

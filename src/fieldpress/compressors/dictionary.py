@@ -52,7 +52,7 @@ class Dictionary(Compressor):
     """Takes the entries of a tensor, a matrix (channels, entries)."""
     parts: Compressor = field(default_factory=lambda: Uniform(bits=8))
     """Takes the tensors that a dictionary does not suit."""
-    rate: float = 0.2
+    rate: float = 0.4
     """Learning rate of the entries under special guidance, relative to the grid's root mean square when that begins;
     falls along a cosine, like all."""
 
