@@ -21,7 +21,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from clips import Picture, convert, picture_of, quality, read_clip
-from machine import machine
+from fieldpress.bench.machine import machine
 
 MATRIX = "bt601"  # of the codecs; with BT.709 they lose 0.1 dB in RGB
 RANGE = "tv"

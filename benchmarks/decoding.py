@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 import fieldpress
+from fieldpress.bench.machine import machine
 from fieldpress.field import Points
 from fieldpress.reading import Decoded
 from fieldpress.views import View, to_bytes
-from machine import machine
 
 CHUNKS = (1 << 12, 1 << 14, 1 << 16, 1 << 18)
 """Points evaluated at once: the candidates."""

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fieldpress.bench.machine import machine
 from fieldpress.compressors import Compressor, Dictionary, Raw
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
 from fieldpress.compressors.guides import Guidance
@@ -26,7 +27,6 @@ from fieldpress.presets import recipe
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
-from machine import machine
 
 WARM_UP = 3
 """Steps of each trainer that are not counted; k-means runs before the first."""

@@ -15,14 +15,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import fieldpress
+from fieldpress.bench.machine import machine
 from fieldpress.compressors import Video
 from fieldpress.presets import PRESETS, Recipe
 from fieldpress.report import Report
-from machine import machine
 
 
-def recipe_with(kind: str, crf: float, start: str) -> Recipe:
-    """The default preset with this guidance, quality and start."""
+def recipe_with(kind: str, crf: float) -> Recipe:
+    """The default preset with this guidance and quality."""
     preset = PRESETS["nvp-fit"]
     volume = preset.plan["volume"]
     assert isinstance(volume, Video)
@@ -30,7 +30,7 @@ def recipe_with(kind: str, crf: float, start: str) -> Recipe:
     return replace(
         preset,
         plan={**preset.plan, "volume": replace(volume, crf=crf)},
-        training=replace(preset.training, guidance=guidance, start=start),
+        training=replace(preset.training, guidance=guidance),
     )
 
 
@@ -53,7 +53,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="a budget in steps instead, the same on every machine")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--crf", type=float, default=46.0)
-    parser.add_argument("--start", choices=("source", "random"), default="source")
     parser.add_argument("--kinds", nargs="+", default=["none", "round-trip", "project", "proximal"])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/guidance.json"))
     arguments = parser.parse_args()
@@ -65,7 +64,7 @@ def main() -> None:
             *((kind, kind, arguments.crf) for kind in arguments.kinds),
             ("slope", "round-trip", arguments.crf + 8),
         ]:
-            recipe = recipe_with(kind, crf, arguments.start)
+            recipe = recipe_with(kind, crf)
             reports[name] = fieldpress.encode(
                 arguments.clip, Path(folder) / "clip.fpr", recipe, seed=arguments.seed, force=True, **budget
             )
@@ -79,7 +78,6 @@ def main() -> None:
         "budget": budget,
         "seed": arguments.seed,
         "crf": arguments.crf,
-        "start": arguments.start,
         "machine": machine(),
         "slope_db_per_doubling": round(slope, 3),
         "gain_on_" + arguments.kinds[0]: {n: saving(base, r, slope) for n, r in reports.items() if r is not base},

@@ -18,7 +18,8 @@ from typing import Any
 
 import av
 
-from machine import machine  # nothing here may import torch: a child starts out with its parent's largest size
+# Nothing here may import torch: a child starts out with its parent's largest size.
+from fieldpress.bench.machine import machine
 
 TIMES = 4
 """How often the longer clip repeats the given one."""

@@ -28,13 +28,13 @@ from torch.nn import functional
 import fieldpress
 from clips import Picture, quality, read_clip
 from contest import Contender, Outcome, StepwiseContender, alternate
+from fieldpress.bench.machine import machine
 from fieldpress.presets import PRESETS
 from fieldpress.reading import About
 from fieldpress.signals import Video
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
 from fieldpress.writing import file_bytes
-from machine import machine
 
 LEVELS = 16
 BASE_SIDE = 16

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fieldpress.bench.machine import machine
 from fieldpress.field import Field, Lattice
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import PRESETS
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
-from machine import machine
 
 _MARKS = (0, 50, 100, 200, 400, 800)
 _EVERY = 6

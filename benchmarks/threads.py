@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from fieldpress.bench.machine import machine
 from fieldpress.compressors.guides import Guidance
 from fieldpress.presets import PRESETS
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
-from machine import machine
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fieldpress.bench.machine import machine
 from fieldpress.compressors.base import Array
 from fieldpress.compressors.fixedpoint import expand, unit_rows
 from fieldpress.compressors.hosvd import decompose, leading_components, multiply
-from machine import machine
 
 
 def low_rank(shape: tuple[int, ...], ranks: tuple[int, ...]) -> Array:

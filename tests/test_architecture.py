@@ -25,7 +25,7 @@ REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODI
 ENCODE_ONLY = ("training", "sources", "writing", "bench", "cli", "presets", "grids")
 """What a decode must not load."""
 
-FOUNDATION = {"config", "container", "errors", "header"}
+FOUNDATION = {"chunktable", "config", "container", "errors", "header"}
 ALLOWED = {
     "coding": FOUNDATION,
     "compressors": FOUNDATION | {"coding"},

@@ -16,19 +16,8 @@ from benchmarks.hostile import assemble, dissect, frame, mutate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldpress.container import (
-    ELEMENTS_PER_BYTE,
-    ELEMENTS_PER_FILE,
-    MAGIC,
-    MAX_ELEMENTS,
-    MAX_LEVEL,
-    MAX_NAME_LENGTH,
-    MAX_TENSORS,
-    Chunk,
-    read,
-    sizes,
-    write,
-)
+from fieldpress.chunktable import MAX_ELEMENTS, MAX_LEVEL, MAX_NAME_LENGTH, MAX_TENSORS
+from fieldpress.container import ELEMENTS_PER_BYTE, ELEMENTS_PER_FILE, MAGIC, Chunk, read, sizes, write
 from fieldpress.errors import ConfigError, FormatError
 from fieldpress.header import DICTIONARY
 

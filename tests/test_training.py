@@ -177,7 +177,7 @@ def test_a_slow_codec_takes_a_quarter_of_the_minutes_at_most(monkeypatch: pytest
     trained = trainer(steps=None, minutes=2, guidance={"every": 0.001})
     for _ in trained:
         clock[0] += 1.0
-    assert trained._coding_seconds <= 0.25 * 120 + 3 * 10  # once more for each chunk
+    assert trained.coding_seconds <= 0.25 * 120 + 3 * 10  # once more for each chunk
 
 
 def test_learning_rates_fall_to_a_thousandth(monkeypatch: pytest.MonkeyPatch):

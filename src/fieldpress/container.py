@@ -14,9 +14,6 @@ a field of its own with its own chunks.
 Bytes are hostile: every number is compared with its limit, and every length with the bytes there are, before use.
 """
 
-import itertools
-import math
-import re
 import struct
 import zlib
 from collections.abc import Iterable
@@ -24,22 +21,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fieldpress import header as headers
-from fieldpress.config import MAX_INTEGER, Plain, shown
+from fieldpress.chunktable import Entry, Tensors, read_table
+from fieldpress.config import Plain, shown
 from fieldpress.errors import ConfigError, FormatError
 
 MAGIC = b"\x89FPR\r\n\x1a\n"
 """Like PNG's: no text file starts so, and a transfer that drops bit 7 or rewrites line ends damages it."""
 
 VERSION = 1
-
-MAX_TENSORS = 2**14
-"""Tensors of all chunks and segments. No chunk and no segment is empty, so there are no more of those either."""
-
-MAX_LEVEL = 255
-MAX_NAME_LENGTH = 128
-MAX_RANK = 4
-MAX_ELEMENTS = 2**29
-"""Numbers in the tensors of one segment: 2 GiB as float32."""
 
 ELEMENTS_PER_FILE, ELEMENTS_PER_BYTE = 2**24, 2**18
 """A file of n bytes holds at most ELEMENTS_PER_FILE + n × ELEMENTS_PER_BYTE numbers, so that a tiny one claims little.
@@ -48,13 +37,7 @@ Black film is the densest honest content: at 4K, AV1 spends a byte on some 440 0
 
 _FRONT = struct.Struct("<8sBI")
 _CHECK = struct.Struct("<I")
-_TENSOR_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-_CHUNK_NAME = re.compile(r"[!-~]+")
 _OWN_KEYS = ("compressors", "segments")
-
-
-Tensors = tuple[tuple[str, tuple[int, ...]], ...]
-"""The name and the shape of each tensor."""
 
 
 @dataclass(frozen=True)
@@ -103,27 +86,12 @@ class Size(NamedTuple):
     bytes: int
 
 
-class _Entry(NamedTuple):
-    """A line of the chunk table."""
-
-    segment: int
-    name: str
-    tensors: Tensors
-    compressor: int
-    level: int
-    length: int
-
-    @property
-    def elements(self) -> int:
-        return sum(math.prod(shape) for _, shape in self.tensors)
-
-
 class _Front(NamedTuple):
     """Everything before the first chunk, and where and with which check it ends."""
 
     header: dict[str, Plain]
     compressors: list[Plain]
-    entries: list[_Entry]
+    entries: list[Entry]
     end: int
     check: int
 
@@ -251,7 +219,7 @@ def _read_front(view: memoryview) -> _Front:
         if not isinstance(header.get(key), list):
             raise FormatError(f"header.{key} is {shown(header.get(key))}; expected a list")
     compressors = header.pop("compressors")
-    entries = _read_table(header.pop("segments"), len(compressors))
+    entries = read_table(header.pop("segments"), len(compressors))
     return _Front(header, compressors, entries, end + _CHECK.size, check)
 
 
@@ -261,73 +229,3 @@ def _checked(view: memoryview, start: int, end: int, check: int, what: str) -> i
     if _CHECK.unpack_from(view, end) != (check,):
         raise FormatError(f"{what} is damaged: its bytes do not have the CRC-32 that stands behind them")
     return check
-
-
-def _read_table(segments: list[Plain], compressor_count: int) -> list[_Entry]:
-    """All entries, in the order of their chunks in the file."""
-    entries: list[_Entry] = []
-    tensors_left = MAX_TENSORS
-    for number, segment in enumerate(segments):
-        if not isinstance(segment, list) or not segment:
-            raise FormatError(f"segment {number} is {shown(segment)}; expected a list of chunks")
-        found: list[_Entry] = []
-        for line in segment:
-            found.append(_read_entry(line, number, compressor_count))
-            tensors_left -= len(found[-1].tensors)
-            if tensors_left < 0:
-                raise FormatError(f"the file has more than {MAX_TENSORS} tensors")
-        _check_segment(found, number)
-        entries += found
-    if not entries:
-        raise FormatError("the file has no chunks")
-    return sorted(entries, key=lambda entry: (entry.level, entry.segment))
-
-
-def _check_segment(entries: list[_Entry], number: int) -> None:
-    names = [name for entry in entries for name, _ in entry.tensors]
-    if len(set(names)) < len(names):
-        raise FormatError(f"segment {number} has two tensors of the same name")
-    if len({entry.name for entry in entries}) < len(entries):
-        raise FormatError(f"segment {number} has two chunks of the same name")
-    if any(later.level < earlier.level for earlier, later in itertools.pairwise(entries)):
-        raise FormatError(f"segment {number} has a coarse level after a finer one")
-    if sum(entry.elements for entry in entries) > MAX_ELEMENTS:
-        raise FormatError(f"segment {number} has more than {MAX_ELEMENTS} numbers")
-
-
-def _read_entry(line: Plain, segment: int, compressor_count: int) -> _Entry:
-    if not isinstance(line, list) or len(line) != 5:
-        raise FormatError(f"a chunk is {shown(line)}; expected [name, tensors, compressor, level, length]")
-    name, tensors, compressor, level, length = line
-    if not _is_name(name, _CHUNK_NAME):
-        raise FormatError(f"a chunk has the name {shown(name)}; expected up to {MAX_NAME_LENGTH} of ASCII's ! to ~")
-    if not isinstance(tensors, list) or not tensors:
-        raise FormatError(f"{name}: the tensors are {shown(tensors)}; expected a list of at least one")
-    if len(tensors) > MAX_TENSORS:
-        raise FormatError(f"{name} has more than {MAX_TENSORS} tensors")
-    _check_range(f"{name}: the compressor", compressor, 0, compressor_count - 1)
-    _check_range(f"{name}: the level", level, 0, MAX_LEVEL)
-    _check_range(f"{name}: the length", length, 0, MAX_INTEGER)
-    return _Entry(segment, name, tuple(_read_tensor(item, name) for item in tensors), compressor, level, length)
-
-
-def _read_tensor(item: Plain, chunk: str) -> tuple[str, tuple[int, ...]]:
-    if not isinstance(item, list) or len(item) != 2:
-        raise FormatError(f"{chunk}: a tensor is {shown(item)}; expected [name, shape]")
-    name, shape = item
-    if not _is_name(name, _TENSOR_NAME):
-        raise FormatError(f"{chunk}: a tensor has the name {shown(name)}; expected dotted words of a-z, 0-9 and _")
-    if not isinstance(shape, list) or not 1 <= len(shape) <= MAX_RANK:
-        raise FormatError(f"{name}: the shape is {shown(shape)}; expected 1 to {MAX_RANK} axes")
-    for axis in shape:
-        _check_range(f"{name}: an axis", axis, 1, MAX_ELEMENTS)
-    return name, tuple(shape)
-
-
-def _is_name(name: Plain, pattern: re.Pattern[str]) -> bool:
-    return isinstance(name, str) and len(name) <= MAX_NAME_LENGTH and pattern.fullmatch(name) is not None
-
-
-def _check_range(what: str, number: Plain, low: int, high: int) -> None:
-    if type(number) is not int or not low <= number <= high:
-        raise FormatError(f"{what} is {shown(number)}; expected a whole number from {low} to {high}")

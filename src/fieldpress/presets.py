@@ -101,7 +101,7 @@ _RECIPES = [
             guidance=Guidance(kind="proximal", weight=3.0),
             start="tucker",
             decoder_rate=5e-3,
-            grid_rate=1e-2,
+            grid_rate=3e-3,
             grid_update="elementwise",
         ),
     ),

@@ -11,7 +11,7 @@ from fieldpress.errors import ConfigError
 
 PRESET = "nvp-mini"
 """What every variation starts from."""
-CRFS = (18, 24, 30, 36)
+CRFS = (24, 30, 36, 42)
 RANKS = (0.25, 0.4, 0.6)
 EVERY = {"video": 0.05, "tucker": 0.02}
 """Share of the budget between round trips: a truncation is cheaper than a codec."""
@@ -73,7 +73,7 @@ _GUIDES = {
 _RULES = ("plan.volume", "plan.planes")
 
 
-def _grids(compressor: str | None = None, rules: Sequence[str] = _RULES, **fields: object) -> dict[str, str]:
+def _grids(compressor: str | None = None, rules: Sequence[str] = _RULES, /, **fields: str | float) -> dict[str, str]:
     """Settings that hand the grids of some rules to a compressor, or change the one they have."""
     settings: dict[str, str] = {}
     for rule in rules:
@@ -167,9 +167,9 @@ def _dictionary() -> Study:
     # are learned where a step reads, and pictures would reach each time slice of the volume a few times only.
     field = {"grids.plane-levels": "2", "training.sampling": "pixels", "training.batch-pixels": "32768"}
 
-    def grids(compressor: str, kind: str, **fields: object) -> dict[str, str]:
+    def grids(compressor: str, kind: str, **fields: str | int) -> dict[str, str]:
         # Codes are found in trained grids, and learned to the end: they settle when all is settled.
-        times = {"start": 0.4, "settle": 1.0} if compressor == "dictionary" else {}
+        times: dict[str, float] = {"start": 0.4, "settle": 1.0} if compressor == "dictionary" else {}
         return {**field, **_grids(compressor, **fields), **_guided(kind, **times)}
 
     variations = [
@@ -206,7 +206,7 @@ def _ideas() -> Study:
         "flow": {"grids.flow": "60"},
     }
     variations = [
-        Variation(chart, curve, {**switch, **_grids(rules=rules, crf=crf)})
+        Variation(chart, curve, {**switch, **_grids(None, rules, crf=crf)})
         for curve, switch in switches.items()
         for crf in CRFS
     ]

@@ -106,7 +106,8 @@ class Trainer:
         self._sampler = sampler(rgb, training.batch_pixels, self._generator)
         self._optimiser = LazyAdam(self._parameter_groups())
         self.step, self._seconds, self._error = 0, 0.0, 0.0
-        self._coding_seconds, self._step_seconds = 0.0, 0.0
+        self.coding_seconds, self._step_seconds = 0.0, 0.0
+        """Time in compressors so far; time of the latest step."""
         start_field(field, rgb, training.start)
         self._steering: Steering | None = None
         if target is not None:
@@ -178,7 +179,7 @@ class Trainer:
         for chunk, guide in self.guides.items():
             if chunk in self.payloads or not guide.is_due(share):
                 continue
-            if self.budget.minutes is not None and self._coding_seconds > _MOST_CODING * self._seconds > 0:
+            if self.budget.minutes is not None and self.coding_seconds > _MOST_CODING * self._seconds > 0:
                 continue
             self._timed(lambda guide=guide, chunk=chunk: guide.advance(self._tensors[chunk], share))
             if self._steering is not None:
@@ -206,7 +207,7 @@ class Trainer:
     def _timed(self, work: Callable[[], Any]) -> Any:
         started = time.monotonic()
         result = work()
-        self._coding_seconds += time.monotonic() - started
+        self.coding_seconds += time.monotonic() - started
         return result
 
     def _train_step(self, share: float) -> float:
@@ -257,7 +258,7 @@ class Trainer:
         return {
             "step": self.step,
             "seconds": self._seconds,
-            "coding_seconds": self._coding_seconds,
+            "coding_seconds": self.coding_seconds,
             "error": self._error,
             "field": self.field.state_dict(),
             "guides": {chunk: guide.state_dict() for chunk, guide in self.guides.items()},
@@ -271,7 +272,7 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on exactly where :meth:`state` was taken."""
         self.step, self._seconds = state["step"], state["seconds"]
-        self._coding_seconds, self._error = state["coding_seconds"], state["error"]
+        self.coding_seconds, self._error = state["coding_seconds"], state["error"]
         self.field.load_state_dict(state["field"])
         for chunk, guide in self.guides.items():
             guide.load_state_dict(state["guides"][chunk])
