@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from clips import moving_pictures
-from fieldpress.compressors import Array, Compressor, Shape, Uniform
+from fieldpress.compressors import Array, Compressor, Dictionary, Entropy, Shape, Tucker, Uniform
 from fieldpress.compressors.guides import Guidance, Guide
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig, Lattice
 from fieldpress.grids import FittedGrids
 from fieldpress.training.config import Budget, Training
-from fieldpress.training.loop import Progress, Trainer
+from fieldpress.training.loop import Progress, Target, Trainer
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
 
@@ -43,6 +43,13 @@ class Rounded(Compressor):
 PLAN: dict[str, Compressor] = {"volume": Rounded(1 / 32), "planes": Rounded(1 / 64), "decoder": Rounded(1 / 256)}
 
 
+ROUNDED_PLAN: dict[str, Compressor] = {
+    "decoder": Entropy(step=1 / 256, unit="absolute"),
+    "planes": Uniform(bits=6),
+    "*": Entropy(step=0.1),
+}
+
+
 def trainer(
     steps: int | None = 20,
     seed: int = 0,
@@ -50,12 +57,13 @@ def trainer(
     plan: dict[str, Compressor] | None = None,
     minutes: float | None = None,
     guidance: dict[str, Any] | None = None,
+    target: Target | None = None,
     **training: Any,
 ) -> Trainer:
     torch.manual_seed(seed)
     config = FieldConfig(FittedGrids(plane_features=2).encodings(*CLIP.shape[:3]), decoder or Mlp(8, 1))
     how = Training(Guidance(**(guidance or {})), **{"batch_pixels": 2 * 24 * 32, **training})
-    return Trainer(config.build(), CLIP, plan or PLAN, how, Budget(minutes, steps), seed)
+    return Trainer(config.build(), CLIP, plan or PLAN, how, Budget(minutes, steps), seed, target)
 
 
 def run(started: Trainer, steps: int | None = None) -> list[Progress]:
@@ -81,6 +89,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
     return torch.load(file, weights_only=True)
 
 
+RANDOM: dict[str, Any] = {"start": "random", "grid_rate": 1e-2, "grid_update": "elementwise"}
 WAYS: dict[str, dict[str, Any]] = {
     "as nvp-fit": {},
     "none": {"guidance": {"kind": "none"}},
@@ -90,10 +99,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "l1-ssim": {"loss": "l1-ssim"},
     "psnr": {"loss": "psnr"},
     "crops": {"batch_pixels": 300},
-    "random start, elementwise, decay": {
-        "start": "random", "grid_update": "elementwise", "grid_rate": 1e-2, "weight_decay": 1e-3
+    "random start, elementwise, decay": {"weight_decay": 1e-3, **RANDOM},
+    "noise and learned steps": {
+        "plan": ROUNDED_PLAN, "guidance": {"kind": "special", "start": 0.2}, "rate_weight": 1e-4
     },
-    "siren": {"decoder": Siren(8, 2), "start": "random", "grid_rate": 1e-2, "grid_update": "elementwise"},
+    "tucker": {"plan": {"*": Tucker(0.5)}, "guidance": {"kind": "special", "every": 0.2}, **RANDOM},
+    "learned codes": {"plan": {"*": Dictionary(bits=3)}, "guidance": {"kind": "special", "start": 0.2}, **RANDOM},
+    "steered to a size": {"plan": ROUNDED_PLAN, "target": Target(8 * 2500, 800)},
+    "siren": {"decoder": Siren(8, 2), **RANDOM},
 }  # fmt: skip
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
@@ -106,10 +119,11 @@ def test_at_the_end_the_field_holds_what_the_payloads_decode_to(way: dict[str, A
     trained = trainer(**way)
     run(trained)
     tensors = trained.field.tensors()
-    assert set(trained.payloads) == set(PLAN)
-    for chunk, names in assign(PLAN, tensors).items():
+    assert set(trained.payloads) == set(trained.chunks)
+    for chunk, names in trained.chunks.items():
         shapes = [tuple(tensors[name].shape) for name in names]
-        for name, array in zip(names, PLAN[chunk].decode_all(trained.payloads[chunk], shapes), strict=True):
+        decoded = trained.compressors[chunk].decode_all(trained.payloads[chunk], shapes)
+        for name, array in zip(names, decoded, strict=True):
             np.testing.assert_array_equal(tensors[name].detach().numpy(), array)
 
 

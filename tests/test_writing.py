@@ -14,7 +14,7 @@ import torch
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress import container
+from fieldpress import chunktable
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.compressors.guides import Guidance
 from fieldpress.decoders import Mlp, Siren
@@ -299,7 +299,7 @@ def test_a_device_that_is_not_here_is_refused_before_any_training(tmp_path: Path
 def test_a_field_larger_than_a_file_may_hold_is_refused_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None
 ):
-    monkeypatch.setattr(container, "MAX_ELEMENTS", 1000)
+    monkeypatch.setattr(chunktable, "MAX_ELEMENTS", 1000)
     with pytest.raises(ConfigError, match="more than 1000 numbers"):
         encode(source(tmp_path), tmp_path / "clip.fpr", QUICK, steps=1)
 
