@@ -176,14 +176,17 @@ class Trainer:
         guidance = self.training.guidance
         if guidance.kind != "none" and share >= guidance.settle:
             self._settle_grids()
+        met = set()
         for chunk, guide in self.guides.items():
             if chunk in self.payloads or not guide.is_due(share):
                 continue
             if self.budget.minutes is not None and self.coding_seconds > _MOST_CODING * self._seconds > 0:
                 continue
             self._timed(lambda guide=guide, chunk=chunk: guide.advance(self._tensors[chunk], share))
-            if self._steering is not None:
-                self._steering.follow()
+            met.add(chunk)
+        # Once for all grids, whose sizes are then those of one dial; and never for grids that have settled.
+        if self._steering is not None and met.intersection(self._grid_chunks()):
+            self._steering.follow()
 
     def _grid_chunks(self) -> list[str]:
         """The chunks without a tensor of the decoder."""
