@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from drawn import filled
 from torch.func import functional_call
 from torch.nn.functional import grid_sample
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -22,16 +23,6 @@ from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
 
 def centres(count: int, size: int | None = None, start: int = 0) -> torch.Tensor:
     return (torch.arange(start, start + count, dtype=torch.float64) + 0.5) / (size or count)
-
-
-def filled(config: EncodingConfig) -> Any:
-    """The encoding in float64, every number drawn."""
-    encoding = config.build().double()
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for tensor in encoding.parameters():
-            tensor.copy_(torch.randn(tensor.shape, generator=generator, dtype=torch.float64))
-    return encoding
 
 
 def places(count: int = 200) -> torch.Tensor:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import tents
 import torch
+from drawn import filled
 from torch.func import functional_call
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings import Nested, Planes
 from fieldpress.encodings.interpolation import taps
-from fieldpress.encodings.nested import NestedEncoding
 from fieldpress.errors import ConfigError
 from fieldpress.field import EncodingConfig, Lattice, Points
 from fieldpress.grids import KeyframeGrids
@@ -20,16 +20,6 @@ from fieldpress.training.plan import assign
 
 CONFIG = Nested(2, 3, xy=(9, 12), yt=(5, 12), xt=(5, 9))
 AXES = {"xy": [1, 2], "yt": [0, 2], "xt": [0, 1]}
-
-
-def filled(config: Nested) -> NestedEncoding:
-    """The encoding in float64, every number drawn."""
-    encoding = config.build().double()
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for tensor in encoding.parameters():
-            tensor.copy_(torch.randn(tensor.shape, generator=generator, dtype=torch.float64))
-    return encoding
 
 
 def places() -> torch.Tensor:
