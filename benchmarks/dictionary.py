@@ -27,6 +27,7 @@ from fieldpress.presets import recipe
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 
 WARM_UP = 3
 """Steps of each trainer that are not counted; k-means runs before the first."""
@@ -39,7 +40,9 @@ def trainer_of(rgb: Tensor, compressor: Compressor) -> Trainer:
     kind = "none" if isinstance(compressor, Raw) else "special"
     training = replace(preset.training, guidance=Guidance(kind=kind, every=1.0, settle=1.0))
     plan = {"decoder": Raw(), "*": compressor}
-    return Trainer(preset.field(*rgb.shape[:3]).build(), rgb, plan, training, Budget(steps=10**6), seed=0)
+    return Trainer(
+        preset.field(*rgb.shape[:3]).build(), ClipObjective(rgb, training, 0), plan, training, Budget(steps=10**6)
+    )
 
 
 def measure(rgb: Tensor, bits: int, steps: int) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from fieldpress.reading import About
 from fieldpress.signals import Video
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 from fieldpress.writing import file_bytes
 
 LEVELS = 16
@@ -214,9 +215,8 @@ def fieldpress_contender(pictures: list[Picture], *, seconds: float, seed: int, 
     rgb = np.stack(pictures)
     torch.manual_seed(seed)
     config = recipe.field(*rgb.shape[:3])
-    trainer = Trainer(
-        config.build(), torch.from_numpy(rgb), recipe.plan, recipe.training, Budget(minutes=seconds / 60), seed
-    )
+    objective = ClipObjective(torch.from_numpy(rgb), recipe.training, seed)
+    trainer = Trainer(config.build(), objective, recipe.plan, recipe.training, Budget(minutes=seconds / 60))
 
     def finish() -> Outcome:
         for _ in trainer:  # whatever is left, and the last writing

@@ -18,6 +18,7 @@ from fieldpress.presets import PRESETS
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 
 
 def main() -> None:
@@ -34,7 +35,9 @@ def main() -> None:
         preset = PRESETS[name]
         torch.manual_seed(0)
         field = preset.field(*rgb.shape[:3]).build()
-        trainer = Trainer(field, rgb, preset.plan, preset.training, Budget(steps=arguments.steps), seed=0)
+        trainer = Trainer(
+            field, ClipObjective(rgb, preset.training, 0), preset.plan, preset.training, Budget(steps=arguments.steps)
+        )
         started = time.monotonic()
         for _ in trainer:
             pass

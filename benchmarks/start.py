@@ -22,6 +22,7 @@ from fieldpress.presets import PRESETS
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 
 _MARKS = (0, 50, 100, 200, 400, 800)
 _EVERY = 6
@@ -48,7 +49,7 @@ def curve(rgb: torch.Tensor, preset: str, start: str, guidance: str, steps: int,
     frames, height, width, _ = rgb.shape
     field = recipe.field(frames, height, width).build()
     began = time.perf_counter()
-    trainer = Trainer(field, rgb, recipe.plan, training, Budget(steps=steps), seed)
+    trainer = Trainer(field, ClipObjective(rgb, training, seed), recipe.plan, training, Budget(steps=steps))
     seconds = time.perf_counter() - began
     found: dict[str, float] = {"0": quality(field, rgb)}
     for progress in trainer:

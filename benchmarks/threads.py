@@ -32,6 +32,7 @@ from fieldpress.compressors.guides import Guidance
 from fieldpress.presets import PRESETS
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
@@ -56,14 +57,10 @@ def train(seconds: float, seed: int) -> None:
     preset = PRESETS["nvp-fit"]
     rgb = np.random.default_rng(seed).integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), dtype=np.uint8)
     torch.manual_seed(seed)
-    trainer = Trainer(
-        preset.field(FRAMES, HEIGHT, WIDTH).build(),
-        torch.from_numpy(rgb),
-        preset.plan,
-        replace(preset.training, guidance=Guidance(kind="none")),  # codecs have threads of their own
-        Budget(steps=10**9),
-        seed,
-    )
+    training = replace(preset.training, guidance=Guidance(kind="none"))  # codecs have threads of their own
+    objective = ClipObjective(torch.from_numpy(rgb), training, seed)
+    field = preset.field(FRAMES, HEIGHT, WIDTH).build()
+    trainer = Trainer(field, objective, preset.plan, training, Budget(steps=10**9))
     steps = iter(trainer)
     for _ in itertools.islice(steps, WARM_UP_STEPS):
         pass

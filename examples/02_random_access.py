@@ -16,7 +16,7 @@ print("one picture:", picture.shape, "mean colour", picture.mean((0, 1)).round()
 # The middle quarter of that picture at four times the scale: asked at more places, not enlarged afterwards.
 zoom = clip.view(slice(middle, middle + 1), scale=4, crop=(width // 4, height // 4, width // 2, height // 2))
 write_pictures("build/zoom.png", clip.pictures(zoom), count=1, force=True)
-print(f"build/zoom.png: {zoom.width}x{zoom.height}")
+print(f"build/zoom.png: {4 * (width // 2)}x{4 * (height // 2)}")
 
 # Four pictures where the clip has one; `positions` says where they lie between the clip's own.
 slow = clip.view(slice(0, middle), time_scale=4)

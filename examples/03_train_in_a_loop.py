@@ -14,6 +14,7 @@ from fieldpress.presets import recipe
 from fieldpress.sources import load
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
+from fieldpress.training.objective import ClipObjective
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 
@@ -27,7 +28,8 @@ small = replace(
 
 observations = load("build/bunny.mkv")
 field = small.field(*observations.rgb.shape[:3]).build()
-trainer = Trainer(field, torch.from_numpy(observations.rgb), small.plan, small.training, Budget(steps=steps), seed=0)
+objective = ClipObjective(torch.from_numpy(observations.rgb), small.training, seed=0)
+trainer = Trainer(field, objective, small.plan, small.training, Budget(steps=steps))
 for progress in trainer:
     if progress.step % 20 == 0:
         print(f"{progress.share:4.0%}  {progress.psnr:.2f} dB  {progress.bpp:.4f} bits per pixel")

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 from format_codes import codes_of, hashed
+from format_octree import level_of
 from format_symbols import PAGE, Stream, axes
 
 Table = dict[str, Any]
@@ -31,9 +32,13 @@ def header_of(file: bytes) -> Table:
 def tensors_of(file: bytes) -> dict[str, np.ndarray]:
     """All tensors by name."""
     found = {}
-    for _, _, lines, compressor, _, data in PYTHON["chunks"](file):
+    by_rule: dict[str, list[np.ndarray]] = {}
+    for _, chunk, lines, compressor, _, data in PYTHON["chunks"](file):
         names, shapes = zip(*lines, strict=True)
-        found |= zip(names, decode_chunk(compressor, data, shapes), strict=True)
+        coarser = by_rule.setdefault(chunk.split("@")[0], [])
+        arrays = decode_chunk(compressor, data, shapes, coarser)
+        coarser += arrays
+        found |= zip(names, arrays, strict=True)
     return found
 
 
@@ -68,8 +73,10 @@ def is_film(shapes: Sequence[Sequence[int]]) -> bool:
     return c == 1 and min(rows, columns) >= 24 and list(shapes[1]) == [2, t, (rows + 1) // 2, (columns + 1) // 2]
 
 
-def decode_chunk(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """The tensors of a chunk."""
+def decode_chunk(
+    compressor: Table, data: bytes, shapes: Sequence[Sequence[int]], coarser: Sequence[np.ndarray] = ()
+) -> list[np.ndarray]:
+    """The tensors of a chunk; `coarser` are those of its rule at lower levels."""
     if compressor["id"] == "video" and is_film(shapes):
         _, time, height, width = shapes[0]
         size = math.prod(shapes[0])
@@ -84,12 +91,14 @@ def decode_chunk(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]
     found = []
     for shape in shapes[:-1]:
         piece, data = byte_string(data)
-        found.append(decode_tensor(compressor, piece, shape))
-    return [*found, decode_tensor(compressor, data, shapes[-1])]
+        found.append(decode_tensor(compressor, piece, shape, [*coarser, *found]))
+    return [*found, decode_tensor(compressor, data, shapes[-1], [*coarser, *found])]
 
 
-def decode_tensor(compressor: Table, data: bytes, shape: Sequence[int]) -> np.ndarray:
-    """A tensor from its own bytes."""
+def decode_tensor(
+    compressor: Table, data: bytes, shape: Sequence[int], coarser: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """A tensor from its own bytes, and, for octants, the coarser ones."""
     kind = compressor["id"]
     if kind == "raw":
         precision = {"float32": "<f4", "float16": "<f2"}[compressor["precision"]]
@@ -100,6 +109,13 @@ def decode_tensor(compressor: Table, data: bytes, shape: Sequence[int]) -> np.nd
         return decode_dictionary(compressor, data, shape)
     if kind == "tucker":
         return decode_tucker(compressor, data, shape)
+    if kind == "lowrank":
+        ranks = [compressor["rank"], *(1.0 for _ in shape[1:])]
+        inner = {**compressor, "ranks": ranks, "id": "tucker"} if len(shape) > 2 else compressor["parts"]
+        return decode_tensor(inner, data, shape)
+    if kind == "octants":
+        way, data = varint(data) if len(shape) == 2 and shape[1] == 8 else (0, data)
+        return level_of(data, shape[0], coarser) if way else decode_tensor(compressor["parts"], data, shape)
     stream = Stream(data)
     if kind == "entropy":
         g = shape[0] if compressor["unit"] == "channel" and len(shape) > 1 else 1

@@ -87,11 +87,11 @@ def press(
     chunks = [
         container.Chunk(
             rule,
-            tuple((name, shapes[name]) for name in names),
+            tuple((name, shapes[name]) for name in chunk.tensors),
             to_plain(plan[rule]),
-            plan[rule].encode_all([arrays[name] for name in names]),
+            plan[rule].encode_all([arrays[name] for name in chunk.tensors]),
         )
-        for rule, names in assign(plan, shapes).items()
+        for rule, chunk in assign(plan, shapes).items()
     ]
     header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(About("test", seed, 0, "cpu"))}
     return container.write(header, chunks)

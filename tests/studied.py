@@ -47,7 +47,7 @@ def row_of(run: Run, gain: float) -> Row:
     octaves = (36 - crf) / 6 if crf else 3 * ranks if ranks else bits / 4 if bits else 4
     report: dict[str, Any] = {
         "bytes": round(1000 * 2**octaves),
-        "bpp": 8000 * 2**octaves / run.clip.pixels,
+        "bpp": 8000 * 2**octaves / (run.clip.frames * run.clip.height * run.clip.width),
         "psnr_rgb": 24 + 6 * octaves + gain,
         "psnr_y": 25 + 6 * octaves + gain,
         "ssim": 0.9,

@@ -22,7 +22,7 @@ PACKAGE = Path(fieldpress.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODINGS, "grids": GRIDS, "signal": SIGNALS}
 
-ENCODE_ONLY = ("training", "sources", "writing", "bench", "cli", "presets", "grids")
+ENCODE_ONLY = ("training", "sources", "subjects", "writing", "bench", "cli", "presets", "grids")
 """What a decode must not load."""
 
 FOUNDATION = {"chunktable", "config", "container", "errors", "header"}
@@ -34,11 +34,16 @@ ALLOWED = {
     "decoders": FOUNDATION | {"field"},
     "signals": FOUNDATION,
     "metrics": FOUNDATION | {"signals"},
-    "views": FOUNDATION | {"field", "signals"},
+    "rendering": FOUNDATION | {"signals"},
+    "pictures": FOUNDATION | {"field"},
+    "scenes": FOUNDATION | {"encodings", "field", "pictures", "rendering", "signals"},
+    "shapes": FOUNDATION | {"encodings", "field", "meshing", "pictures", "reading", "signals"},
+    "views": FOUNDATION | {"field", "pictures", "scenes", "shapes", "signals"},
     "sinks": FOUNDATION | {"signals", "pixels"},
     "sources": FOUNDATION | {"signals", "pixels"},
-    "reading": FOUNDATION | {"compressors", "decoders", "devices", "encodings", "field", "loading", "signals", "views"},
-    "training": FOUNDATION | {"compressors", "decoders", "encodings", "field", "metrics"},
+    "reading": FOUNDATION
+    | {"compressors", "decoders", "devices", "encodings", "field", "loading", "pictures", "signals", "views"},
+    "training": FOUNDATION | {"compressors", "decoders", "encodings", "field", "metrics", "rendering", "signals"},
 }
 """Part of the package to the parts that it may import, besides itself."""
 

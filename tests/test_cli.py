@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress import container, writing
+from fieldpress import container, subjects
 from fieldpress.cli import main
 from fieldpress.cli.decode import frame_range
 from fieldpress.cli.flags import split
@@ -29,6 +29,7 @@ from fieldpress.settings import changed
 from fieldpress.signals import Image
 from fieldpress.signals import Video as Clip
 from fieldpress.sources import load
+from fieldpress.training import loop
 from fieldpress.views import view
 
 STEPS = ["--steps", "4", "--device", "cpu"]
@@ -332,7 +333,7 @@ def test_too_little_memory_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(writing, "load", fail)
+    monkeypatch.setattr(subjects, "load", fail)
     assert "out of memory" in refused("encode", clip, "a.fpr")
 
 
@@ -382,15 +383,15 @@ def uninterrupted(run: Run, clip: Path) -> bytes:
 def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
     run: Run, clip: Path, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
 ):
-    original = writing.Trainer._train_step
+    original = loop.Trainer._train_step
 
-    def press(self: writing.Trainer, share: float) -> float:
+    def press(self: loop.Trainer, share: float) -> float:
         if self.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, share)
 
     with monkeypatch.context() as patched:
-        patched.setattr(writing.Trainer, "_train_step", press)
+        patched.setattr(loop.Trainer, "_train_step", press)
         outcome = run("encode", clip, "a.fpr", *FAST)
     assert outcome.status == 130
     *_, last = outcome.err.splitlines()
@@ -407,7 +408,7 @@ def test_ctrl_c_before_training_is_quiet(run: Run, clip: Path, monkeypatch: pyte
     def press(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writing, "load", press)
+    monkeypatch.setattr(subjects, "load", press)
     outcome = run("encode", clip, "a.fpr", *FAST)
     assert (outcome.status, outcome.out, outcome.err) == (130, "", "")
 
@@ -446,7 +447,7 @@ def test_a_checkpoint_of_another_run_is_refused(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(writing.Trainer, "_train_step", press)
+        patched.setattr(loop.Trainer, "_train_step", press)
         run("encode", clip, "a.fpr", *FAST)
     assert "another run" in refused("encode", clip, "a.fpr", *FAST, "--seed", "5", "--resume")
 

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldpress.coding.steps import code_not_below, step_of
-from fieldpress.compressors import COMPRESSORS, Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
+from fieldpress.compressors import (
+    COMPRESSORS,
+    Compressor,
+    Dictionary,
+    Entropy,
+    LowRank,
+    Octants,
+    Raw,
+    Tucker,
+    Uniform,
+    Video,
+)
 from fieldpress.config import from_plain, to_plain
 from fieldpress.errors import ConfigError, FormatError
 
@@ -25,6 +36,10 @@ VARIANTS: dict[str, Compressor] = {
     "uniform, 45 levels": Uniform(bits=5.5),
     "tucker": Tucker(),
     "tucker, other parts": Tucker(ranks=0.8, parts=Uniform(bits=12)),
+    "lowrank": LowRank(),
+    "lowrank, other parts": LowRank(rank=0.3, parts=Uniform(bits=12)),
+    "octants": Octants(),
+    "octants, other parts": Octants(parts=Entropy()),
     "video": Video(preset="veryfast"),
     "video intra, 12 bits": Video(codec="x265-intra", preset="veryfast", bits=12, per="tensor"),
     "video yuv444": Video(layout="yuv444", preset="veryfast", parts=Entropy()),

@@ -10,6 +10,7 @@ import torch
 
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress import config
+from fieldpress.views import View
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NUMBERED = sorted(EXAMPLES.glob("[0-9][0-9]_*.py"))
@@ -38,18 +39,22 @@ def results(folder: Path) -> dict[str, dict[str, object]]:
     return found
 
 
-def test_there_are_five(results: dict[str, dict[str, object]]) -> None:
-    assert list(results) == ["01", "02", "03", "04", "05"]
+def test_there_are_six(results: dict[str, dict[str, object]]) -> None:
+    assert list(results) == ["01", "02", "03", "04", "05", "06"]
 
 
-@pytest.mark.parametrize("name", ["example.fpr", "example.mp4", "zoom.png", "slow.mp4", "slit_scan.png", "own.fpr"])
+@pytest.mark.parametrize(
+    "name", ["example.fpr", "example.mp4", "zoom.png", "slow.mp4", "slit_scan.png", "own.fpr", "ball.png"]
+)
 @pytest.mark.usefixtures("results")
 def test_they_leave_what_they_say(folder: Path, name: str) -> None:
     assert (folder / "build" / name).stat().st_size > 0
 
 
 def test_a_zoomed_part_is_as_large_as_asked(results: dict) -> None:
-    assert (results["02"]["zoom"].height, results["02"]["zoom"].width) == (24 * 4, 32 * 4)
+    zoom = results["02"]["zoom"]
+    assert isinstance(zoom, View)
+    assert (zoom.height, zoom.width) == (24 * 4, 32 * 4)
 
 
 def test_a_loop_sees_every_step_and_the_end(results: dict) -> None:

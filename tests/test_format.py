@@ -6,22 +6,40 @@ import numpy as np
 import pytest
 import torch
 from format_decoder import codes_at, decode_chunk, header_of, tensors_of
+from format_scene import SceneReader
+from format_shape import ShapeReader
 from format_symbols import Stream, rung_table
+from octrees import BALL, BOX, drawn_tensors, looking_in, scene_field, scene_file, shell
+from small_scenes import PRESETS, STEPS, photographs, small
+from small_shapes import ball_file
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.coding.integers import encode_integers
 from fieldpress.coding.tables import RUNGS, SHAPES, rung
-from fieldpress.compressors import COMPRESSORS, Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
+from fieldpress.compressors import (
+    COMPRESSORS,
+    Compressor,
+    Dictionary,
+    Entropy,
+    LowRank,
+    Octants,
+    Raw,
+    Tucker,
+    Uniform,
+    Video,
+)
 from fieldpress.config import to_plain
 from fieldpress.container import Chunk, write
-from fieldpress.decoders import DECODERS, Mlp, Siren
-from fieldpress.encodings import ENCODINGS, Flow, Nested, Planes, Volume
+from fieldpress.decoders import DECODERS, Mlp, RadianceMlp, Siren
+from fieldpress.encodings import ENCODINGS, Dense, Flow, HashGrid, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
-from fieldpress.field import FieldConfig
+from fieldpress.field import EncodingConfig, FieldConfig
 from fieldpress.presets import recipe
 from fieldpress.reading import decode
+from fieldpress.shapes import Distances
 from fieldpress.signals import Image
+from fieldpress.signals.space import Space
 
 AV1 = Video(codec="svt-av1", preset="12", crf=30)
 HEVC = Video(preset="ultrafast")
@@ -54,6 +72,9 @@ COMPRESSED: dict[str, tuple[Compressor, list[tuple[int, ...]]]] = {
     ),
     "av1 atlas, fixed amplitude": (Video(codec="svt-av1", preset="12", layout="atlas", amplitude=3.0), [(3, 40, 41)]),
     "hevc, no atlas": (Video(preset="ultrafast", layout="atlas"), [(1, 8, 300), (1, 300, 8), (2, 9, 9)]),
+    "lowrank, a share of the channels": (LowRank(), [(8, 40, 1), (6, 2, 9, 10), (7,), (4, 5), (1, 9, 9)]),
+    "lowrank, a rank, coded by another": (LowRank(rank=2, parts=Uniform(bits=7)), [(5, 1, 30)]),
+    "octants of what is no octree": (Octants(), [(12, 8), (7,), (2, 9, 8), (64, 8)]),
     "dictionary, ranked": (Dictionary(bits=4), [(3, 3, 12, 14), (2, 9, 9)]),
     "dictionary of what it does not suit": (Dictionary(bits=4), [(4, 5), (3, 3, 4), (7,)]),
     "dictionary, plain, groups": (Dictionary(bits=2, groups=3, entries=Raw()), [(5, 7, 8), (4, 2, 7, 6)]),
@@ -147,10 +168,30 @@ FIELDS = {
 }
 
 
+OCCUPIED = shell(16)
+FRUSTUM = Space((0.9, 0.0, -0.5, 1.0, 0.0, 0.95, -0.5, 1.0, 0.0, 0.0, -1.0, 1.4, 0.0, 0.0, -1.0, 2.0), False, 0.0)
+"""What lies before z = 1.4, seen from z = 2 towards -z."""
+SCENES: dict[str, tuple[FieldConfig, Space]] = {
+    "octree in a box": (scene_field(OCCUPIED), BOX),
+    "octree in a ball": (scene_field(OCCUPIED, decoder=RadianceMlp(width=5, depth=1)), BALL),
+    "octree in a frustum": (scene_field(OCCUPIED, coarsest=3, channels=2), FRUSTUM),
+    "hash grid and a bare octree": (scene_field(OCCUPIED, HashGrid(2, (3, 6, 11, 20), 8), channels=0), BOX),
+    "dense grid beside an octree": (scene_field(OCCUPIED, Dense(2, 7), coarsest=4), BALL),
+}
+BALLS: dict[str, tuple[list[EncodingConfig], int]] = {
+    "octree": ([], 1),
+    "octree beside a hash grid and a dense grid": ([HashGrid(1, (4, 9, 17), 8), Dense(1, 6)], 2),
+}
+"""What stands beside the octree, and the depth of the decoder."""
+
+
 def test_every_registered_part_is_decoded_here() -> None:
     assert {compressor.id for compressor, _ in COMPRESSED.values()} == set(COMPRESSORS)
-    assert {config.decoder.id for config in FIELDS.values()} == set(DECODERS)
-    assert {encoding.id for config in FIELDS.values() for encoding in config.encodings.values()} == set(ENCODINGS)
+    configs = [*FIELDS.values(), *(config for config, _ in SCENES.values())]
+    shapes = [header_of(ball_file(*others, depth=depth))["field"] for others, depth in BALLS.values()]
+    decoders = {config.decoder.id for config in configs} | {field["decoder"]["id"] for field in shapes}
+    assert decoders == set(DECODERS)
+    assert {encoding.id for config in configs for encoding in config.encodings.values()} == set(ENCODINGS)
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -177,3 +218,74 @@ def test_a_file_that_encode_wrote_is_decoded_from_the_format_alone(tmp_path: Pat
     for row, column in [(0, 0), (7, 31), (20, 20), (39, 51)]:
         place = (2.5 / 4, (row + 0.5) / 40, (column + 0.5) / 52)
         assert np.abs(codes_at(header["field"], tensors, *place) - picture[row, column]).max() <= 1
+
+
+def some_pixels(picture: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Rows and columns, borders included."""
+    height, width, _ = picture.shape
+    drawn = np.random.default_rng(3).integers(0, (height, width), (count, 2))
+    return [(0, 0), (height - 1, width - 1), *((int(row), int(column)) for row, column in drawn)]
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("name", SCENES)
+def test_pixels_of_a_scene_differ_by_one_code_at_most(name: str, levels: int) -> None:
+    config, space = SCENES[name]
+    levels = min(levels, config.level_count)
+    tensors = drawn_tensors(config, OCCUPIED, seed=2)
+    tensors["decoder.density.bias"] -= 2.0
+    file = scene_file(config, tensors, looking_in(space))
+    reader = SceneReader(header_of(file), tensors_of(file), levels)
+    for camera, ours in enumerate(decode(file, levels=levels)):
+        pixels = some_pixels(ours, 8)
+        theirs = np.array([reader.codes(camera, row, column) for row, column in pixels])
+        difference = np.abs(theirs.astype(int) - [ours[row, column] for row, column in pixels])
+        assert difference.max() <= 1  # what FORMAT.md allows
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_scene_that_encode_wrote_is_decoded_from_the_format_alone(tmp_path: Path, name: str) -> None:
+    torch.set_num_threads(1)
+    fieldpress.encode(
+        photographs(tmp_path / "photographs"), tmp_path / "scene.fpr", small(name), steps=STEPS, device="cpu"
+    )
+    file = (tmp_path / "scene.fpr").read_bytes()
+    header, tensors, ours = header_of(file), tensors_of(file), fieldpress.open(file)
+    for tensor, values in ours.field.tensors().items():
+        np.testing.assert_array_equal(tensors[tensor], values.numpy())
+    reader = SceneReader(header, tensors)
+    for row, column in some_pixels(ours[1], 6):
+        assert np.abs(reader.codes(1, row, column).astype(int) - ours[1][row, column]).max() <= 1
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("name", BALLS)
+@torch.inference_mode()
+def test_distances_are_those_of_a_decoder_written_from_the_format_alone(name: str, levels: int) -> None:
+    others, depth = BALLS[name]
+    file = ball_file(*others, depth=depth)
+    reader = ShapeReader(header_of(file), tensors_of(file), levels)
+    random = np.random.default_rng(4)
+    outwards = random.normal(0, 1, (200, 3))
+    near = 0.5 + outwards / np.linalg.norm(outwards, axis=1, keepdims=True) * random.uniform(0.25, 0.35, (200, 1))
+    places = np.concatenate([random.random((100, 3)), near, random.integers(0, 2, (8, 3))]).astype(np.float32)
+    values, fine = Distances(decode(file, levels=levels).field).at(torch.from_numpy(places))
+    theirs = [reader.distance(place) for place in places.astype(float)]
+    assert {is_fine for _, is_fine in theirs} == ({True} if levels == 1 else {True, False})
+    assert fine.tolist() == [is_fine for _, is_fine in theirs]
+    # Some hundred products of size 1, rounded at 2**-24 each, of which a distance is a sixteenth.
+    np.testing.assert_allclose(values, [value for value, _ in theirs], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("name", BALLS)
+def test_pixels_of_a_shape_differ_by_one_code_at_most(name: str, levels: int) -> None:
+    others, depth = BALLS[name]
+    file = ball_file(*others, depth=depth)
+    reader = ShapeReader(header_of(file), tensors_of(file), levels)
+    for camera, ours in enumerate(decode(file, levels=levels)):
+        pixels = some_pixels(ours, 8)
+        theirs = np.array([reader.codes(camera, row, column) for row, column in pixels])
+        assert 0 < (theirs < 255).all(1).sum() < len(pixels), "some rays meet the ball and some do not"
+        difference = np.abs(theirs.astype(int) - [ours[row, column] for row, column in pixels])
+        assert difference.max() <= 1  # what FORMAT.md allows

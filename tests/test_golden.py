@@ -20,11 +20,16 @@ GOLDEN = {
         "flow",
         "hevc",
         "image",
+        "lowrank",
         "nested",
         "nvp-fit",
         "nvp-fit-with-planes",
         "published",
+        "radiance-dense",
+        "radiance-hash",
+        "radiance-vq",
         "raw-image",
+        "shape",
         "tucker",
     ]
 }

@@ -8,7 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from fieldpress.compressors import COMPRESSORS, Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
+from fieldpress.compressors import (
+    COMPRESSORS,
+    Compressor,
+    Dictionary,
+    Entropy,
+    LowRank,
+    Octants,
+    Raw,
+    Tucker,
+    Uniform,
+    Video,
+)
 from fieldpress.compressors.guides import Guidance, Guide, build_guide
 
 COMPRESSED: dict[str, Compressor] = {
@@ -17,6 +28,8 @@ COMPRESSED: dict[str, Compressor] = {
     "entropy": Entropy(step=0.3, unit="absolute"),
     "tucker": Tucker(ranks=0.3, parts=Entropy(step=0.1, unit="absolute")),
     "video": Video(codec="svt-av1", crf=50, preset="12", amplitude=0.5),
+    "lowrank": LowRank(rank=1, parts=Entropy(step=0.1, unit="absolute")),
+    "octants": Octants(parts=Uniform(bits=3)),
     "dictionary": Dictionary(bits=4),
 }
 KINDS = get_args(get_type_hints(Guidance)["kind"])

@@ -54,7 +54,9 @@ def tiny() -> Study:
 @pytest.fixture(autouse=True)
 def _studies_are_tiny_where_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study_module, "studies", lambda name, only=None: studies(name, only) and [tiny()])
+    monkeypatch.setattr(
+        study_module, "studies", lambda name, only=None, of_scenes=False: studies(name, only) and [tiny()]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def done(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two seeds, made by two workers."""
     folder = tmp_path_factory.mktemp("study") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "studies", lambda *_: [tiny()])
+        patch.setattr(study_module, "studies", lambda *_, **__: [tiny()])
         assert main(["study", "guidance", str(clip), "--out", str(folder), *STEPS, "--seeds", "2", "--jobs", "2"]) == 0
     return folder
 
@@ -89,7 +91,11 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[...,
 
 
 def runs_of(name: str, seeds: int = 1) -> list[Run]:
-    return [run for study in studies(name) for run in plan_runs(study, [CLIP], Budget(steps=100), seeds, "cpu")]
+    return [
+        run
+        for study in studies(name, of_scenes=name == "radiance")
+        for run in plan_runs(study, [CLIP], Budget(steps=100), seeds, "cpu")
+    ]
 
 
 # What a study consists of
@@ -98,11 +104,19 @@ def runs_of(name: str, seeds: int = 1) -> list[Run]:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "all"])
 def test_every_run_of_a_study_is_possible(name: str):
     for run in runs_of(name):
-        check_plan(run.recipe, run.recipe.field(CLIP.frames, CLIP.height, CLIP.width))
+        check_plan(run.recipe, run.expected_field)
 
 
-def test_all_is_every_study():
-    assert [study.name for study in studies("all")] == [name for name in NAMES if name != "all"]
+def test_all_is_every_study_that_suits_the_sources():
+    clips, scenes = ([study.name for study in studies("all", of_scenes=of_scenes)] for of_scenes in (False, True))
+    assert scenes == ["radiance"]
+    assert [*clips, *scenes] == [name for name in NAMES if name != "all"]
+
+
+def test_a_study_of_photographs_refuses_videos(refused: Callable[..., str], clip: Path, tmp_path: Path):
+    assert refused("radiance", clip, "--out", tmp_path / "out") == (
+        "study radiance is of posed photographs; the sources are videos"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,7 +129,7 @@ def test_runs_that_differ_have_names_that_differ(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_comparisons_name_curves_that_exist(name: str):
-    for study in studies(name):
+    for study in studies(name, of_scenes=name == "radiance"):
         curves = {(variation.chart, variation.curve) for variation in study.variations}
         assert {(c.chart, curve) for c in study.comparisons for curve in (c.curve, c.base)} <= curves
 
@@ -205,7 +219,7 @@ def test_ctrl_c_leaves_whole_runs_only_and_says_how_to_go_on(clip: Path, tmp_pat
     arguments = ["study", "guidance", str(clip), "--out", str(tmp_path / "out"), "--steps", "3000", "--device", "cpu"]
     code = (
         "import sys\nsys.path[:0] = ['tests']\nfrom fieldpress.bench import study\nfrom fieldpress.cli import main\n"
-        "from test_study import tiny\nstudy.studies = lambda *_: [tiny()]\n"
+        "from test_study import tiny\nstudy.studies = lambda *_, **__: [tiny()]\n"
         f"if __name__ == '__main__': sys.exit(main({arguments!r}))"
     )
     script = tmp_path / "study.py"
@@ -226,7 +240,7 @@ def test_ctrl_c_leaves_whole_runs_only_and_says_how_to_go_on(clip: Path, tmp_pat
 
 
 def test_an_unknown_study(refused: Callable[..., str], clip: Path):
-    known = "known: guidance, tucker, dictionary, ideas, all"
+    known = "known: guidance, tucker, dictionary, ideas, radiance, all"
     assert refused("guidence", clip, "--out", "x") == f"unknown study 'guidence'; did you mean 'guidance'? {known}"
 
 

@@ -19,6 +19,7 @@ from fieldpress.field import DecoderConfig, FieldConfig, Lattice
 from fieldpress.grids import FittedGrids
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.loop import Progress, Target, Trainer
+from fieldpress.training.objective import ClipObjective
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
 
@@ -69,7 +70,7 @@ def trainer(
     torch.manual_seed(seed)
     config = FieldConfig(FittedGrids(plane_features=2).encodings(*CLIP.shape[:3]), decoder or Mlp(8, 1))
     how = Training(Guidance(**(guidance or {})), **{"batch_pixels": 2 * 24 * 32, **training})
-    return Trainer(config.build(), CLIP, plan or PLAN, how, Budget(minutes, steps), seed, target)
+    return Trainer(config.build(), ClipObjective(CLIP, how, seed), plan or PLAN, how, Budget(minutes, steps), target)
 
 
 def run(started: Trainer, steps: int | None = None) -> list[Progress]:
@@ -126,10 +127,10 @@ def test_at_the_end_the_field_holds_what_the_payloads_decode_to(way: dict[str, A
     run(trained)
     tensors = trained.field.tensors()
     assert set(trained.payloads) == set(trained.chunks)
-    for chunk, names in trained.chunks.items():
-        shapes = [tuple(tensors[name].shape) for name in names]
-        decoded = trained.compressors[chunk].decode_all(trained.payloads[chunk], shapes)
-        for name, array in zip(names, decoded, strict=True):
+    for name, chunk in trained.chunks.items():
+        shapes = [tuple(tensors[tensor].shape) for tensor in chunk.tensors]
+        decoded = trained.rules[chunk.rule].decode_all(trained.payloads[name], shapes)
+        for name, array in zip(chunk.tensors, decoded, strict=True):
             np.testing.assert_array_equal(tensors[name].detach().numpy(), array)
 
 
@@ -157,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(way: dict[st
 @every_way
 def test_a_run_that_stops_and_goes_on_ends_with_the_same_bytes(way: dict[str, Any], done: int):
     whole, first, second = trainer(**way), trainer(**way), trainer(seed=99, **way)
-    second._generator.manual_seed(0)  # even the generator comes from the checkpoint
+    second._objective._generator.manual_seed(0)  # even the generator comes from the checkpoint
     run(whole)
     if done:
         run(first, done)
@@ -219,7 +220,7 @@ def test_grids_travel_as_far_in_a_short_run_as_in_a_long_one(monkeypatch: pytest
     monkeypatch.setattr(LazyAdam, "step", lambda self: (rates.append(self.param_groups[1]["lr"]), step(self)))
     trained = trainer(steps=steps, grid_rate=0.002)
     run(trained)
-    visits = trained.pixels_per_step / trained._pixels  # of a pixel, in one step
+    visits = trained.pixels_per_step / trained._objective.pixels  # of a pixel, in one step
     assert sum(rates) * visits == pytest.approx(0.002 / 2, rel=0.11)  # a cosine's mean is a half; 10 steps are coarse
 
 
@@ -268,7 +269,8 @@ def test_a_finished_run_has_nothing_more_to_do():
 def test_one_picture_trains_too():
     torch.manual_seed(0)
     config = FieldConfig(FittedGrids().encodings(1, 24, 32), Mlp(8, 1))
-    trained = Trainer(config.build(), CLIP[:1], PLAN, Training(Guidance()), Budget(steps=5), 0)
+    how = Training(Guidance())
+    trained = Trainer(config.build(), ClipObjective(CLIP[:1], how, 0), PLAN, how, Budget(steps=5))
     run(trained)
     assert set(trained.payloads) == {"volume", "decoder"}
 
@@ -286,8 +288,8 @@ def test_a_plan_that_leaves_a_tensor_out_is_refused():
 def test_a_plan_takes_whole_parts_of_names_or_globs_and_its_first_match():
     names = ["volume.levels.0", "volume2.levels.0", "decoder.last.bias"]
     plan = {"volume": Uniform(), "*.bias": Uniform(), "decoder": Uniform(), "*": Uniform(), "planes": Uniform()}
-    taken = {"volume": ["volume.levels.0"], "*.bias": ["decoder.last.bias"], "*": ["volume2.levels.0"]}
-    assert assign(plan, names) == taken
+    taken = {"volume": ("volume.levels.0",), "*.bias": ("decoder.last.bias",), "*": ("volume2.levels.0",)}
+    assert {rule: chunk.tensors for rule, chunk in assign(plan, names).items()} == taken
 
 
 @pytest.mark.parametrize("budget", [{}, {"minutes": 1.0, "steps": 1}, {"steps": 0}, {"minutes": -1.0}], ids=str)

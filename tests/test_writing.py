@@ -22,7 +22,7 @@ from fieldpress.encodings import Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.errors import ConfigError, FieldpressError, SourceError
 from fieldpress.field import EncodingConfig
-from fieldpress.grids import FittedGrids, Grids
+from fieldpress.grids import ClipGrids, FittedGrids, SceneGrids
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.report import Report
@@ -176,7 +176,7 @@ def test_a_video_takes_nvp_fit_even_of_one_picture(tmp_path: Path):
 
 
 @dataclass(frozen=True)
-class SmallPublishedGrids(Grids):
+class SmallPublishedGrids(ClipGrids):
     """NVP's layout at sizes for a test, large enough for a codec's smallest picture."""
 
     id: ClassVar[str] = "small"
@@ -224,8 +224,10 @@ def test_parts_of_a_recipe_combine(tmp_path: Path, change: dict[str, Any], plan:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_covers_its_field(name: str):
     chosen = recipe(name)
-    assigned = assign(chosen.plan, chosen.field(10, 90, 160).shapes())
-    assert sum(map(len, assigned.values())) == len(chosen.field(10, 90, 160).shapes())
+    grids = chosen.grids
+    field = chosen.scene_field(grids.expected()) if isinstance(grids, SceneGrids) else chosen.field(10, 90, 160)
+    assigned = assign(chosen.plan, field.shapes(), field.tensor_levels())
+    assert sum(len(chunk.tensors) for chunk in assigned.values()) == len(field.shapes())
 
 
 # Bad requests: refused in one line, before any training
@@ -233,7 +235,7 @@ def test_every_preset_covers_its_field(name: str):
 
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fieldpress.writing.Trainer", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr("fieldpress.subjects.Trainer", lambda *_: pytest.fail("training began"))
 
 
 def _plan(**plan: Compressor) -> Recipe:
@@ -272,7 +274,7 @@ def test_a_bad_request_is_refused_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None, case: str
 ):
     if case == "a start that the decoder cannot make":
-        monkeypatch.setattr("fieldpress.writing.Trainer", Trainer)  # whose making it is that refuses
+        monkeypatch.setattr("fieldpress.subjects.Trainer", Trainer)  # whose making it is that refuses
         monkeypatch.setattr(Trainer, "_train_step", lambda *_: pytest.fail("training began"))
     change, message = BAD_REQUESTS[case]
     monkeypatch.chdir(tmp_path)

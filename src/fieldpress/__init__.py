@@ -1,4 +1,4 @@
-"""Turn a video or an image into one small file that holds a neural field, and back.
+"""Turn a video, an image or posed photographs into one small file that holds a neural field, and back.
 
 >>> import fieldpress
 >>> report = fieldpress.encode("clip.mp4", "clip.fpr", minutes=3)      # doctest: +SKIP

@@ -45,8 +45,8 @@ class Chunk:
     """One or more tensors, encoded together.
 
     Attributes:
-        name: For people to read, such as the rule of the plan that these tensors fall under: 1 to 128 visible ASCII
-            characters, no spaces, unique in its segment.
+        name: The rule of the plan that these tensors fall under, with ``@`` and the level behind it above level 0: 1 to
+            128 visible ASCII characters, no spaces, unique in its segment.
         tensors: (name, shape) of each, in the order in which the compressor was given them. Their names are part of
             the format: dotted words of ``a-z 0-9 _``, unique in their segment. A shape has 1 to 4 axes, none empty.
         compressor: What encoded them, as plain data with an id; equal ones are written once.
@@ -61,6 +61,11 @@ class Chunk:
     data: bytes
     level: int = 0
     segment: int = 0
+
+    @property
+    def rule(self) -> str:
+        """What the name says before ``@``: chunks of one rule at several levels belong together."""
+        return self.name.partition("@")[0]
 
 
 class Contents(NamedTuple):
@@ -183,14 +188,18 @@ def read(data: bytes | memoryview, *, partial: bool = False) -> Contents:
     return Contents(front.header, tuple(chunks), levels, complete)
 
 
-def sizes(data: bytes | memoryview) -> tuple[Size, ...]:
+def sizes(data: bytes | memoryview, *, partial: bool = False) -> tuple[Size, ...]:
     """Where the bytes of a whole file go; adds up to its length.
+
+    Args:
+        data: The bytes of the file.
+        partial: Accept a file that is cut short behind its header; the sizes are those of the whole one.
 
     Raises:
         FormatError: As :func:`read`.
     """
     front = _read_front(memoryview(data))
-    read(data)
+    read(data, partial=partial)
     signature = len(MAGIC) + 1
     several = any(entry.segment for entry in front.entries)
     parts = [Size("magic and version", signature), Size("header, its length and check", front.end - signature)]
@@ -198,6 +207,20 @@ def sizes(data: bytes | memoryview) -> tuple[Size, ...]:
         name = f"segment {entry.segment}: {entry.name}" if several else entry.name
         parts.append(Size(name, entry.length + _CHECK.size))
     return tuple(parts)
+
+
+def level_ends(data: bytes | memoryview) -> tuple[int, ...]:
+    """How many bytes of a file one level takes, two take and so on; its header is enough to know.
+
+    Raises:
+        FormatError: The header is not a whole and undamaged one.
+    """
+    front = _read_front(memoryview(data))
+    ends = [front.end] * (front.entries[-1].level + 1)
+    for entry in front.entries:
+        for level in range(entry.level, len(ends)):
+            ends[level] += entry.length + _CHECK.size
+    return tuple(ends)
 
 
 def _read_front(view: memoryview) -> _Front:

@@ -19,7 +19,7 @@ Features run along the first axis, so that a layer is one matrix product over al
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -34,9 +34,18 @@ MAX_FEATURES = 4096
 
 @dataclass(frozen=True)
 class Points:
-    """A list of places: ``coordinates`` is (n, 3), each row (t, y, x) in [0, 1]."""
+    """A list of places: ``coordinates`` is (n, 3), each row (t, y, x) in [0, 1]; in space (x, y, z)."""
 
     coordinates: Float[Tensor, "n 3"]
+    directions: Float[Tensor, "n 3"] | None = None
+    """Directions of length 1 from which the places are seen, for signals whose colours depend on them."""
+    found: dict[object, list[Tensor]] = field(default_factory=dict, compare=False, repr=False)
+    """What encodings remember of the places, each under its own key: tensors whose first axis is that of the places."""
+
+    def part(self, chosen: Tensor, directions: Float[Tensor, "n 3"] | None) -> "Points":
+        """Some of the places, seen from these directions; what was found out of them is kept."""
+        found = {key: [tensor[chosen] for tensor in tensors] for key, tensors in self.found.items()}
+        return Points(self.coordinates[chosen], directions, found)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,10 +88,23 @@ class Encoding(nn.Module, ABC):
     """Coordinates to features, from learned grids. Grids are channels first, over (t, y, x) or a pair of these."""
 
     channels: int
+    level_count = 1
+    """How many levels there are."""
 
     @abstractmethod
     def forward(self, query: Query) -> Tensor:
         """Features, ``(channels, *query.shape)``."""
+
+    def show_levels(self, count: int) -> None:
+        """Answers from now on as if only the first ``count`` levels were there; nothing for encodings of one level."""
+        del count
+
+    def check(self) -> None:
+        """Refuses tensors that contradict the configuration, where some of them say how others are read.
+
+        Raises:
+            ValueError: They do.
+        """
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
         """``weight`` applied to the features, as ``(out, ...)`` that broadcasts against ``query.shape``.
@@ -140,6 +162,10 @@ class EncodingConfig(ABC):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every grid by name, without allocating any."""
 
+    def grid_levels(self) -> dict[str, int]:
+        """The level of every grid that is not at level 0: without those of a level and above, the field is coarser."""
+        return {}
+
 
 class DecoderConfig(ABC):
     """The sizes of a decoder; stored in the file header. Concrete classes are frozen dataclasses."""
@@ -186,6 +212,25 @@ class Field(nn.Module):
         return self.decoder(Latent(self.encodings, query))
 
     @property
+    def level_count(self) -> int:
+        """Of the encoding with the most levels."""
+        return max(encoding.level_count for encoding in self.encodings.values())
+
+    def show_levels(self, count: int) -> None:
+        """Answers from now on as if only the first ``count`` levels, at least one, were there."""
+        for encoding in self.encodings.values():
+            encoding.show_levels(count)
+
+    def check(self) -> None:
+        """Refuses tensors that contradict the configuration.
+
+        Raises:
+            ValueError: They do.
+        """
+        for encoding in self.encodings.values():
+            encoding.check()
+
+    @property
     def width(self) -> int:
         """Numbers that the widest layer gives for each place."""
         return max(side for parameter in self.decoder.parameters() for side in parameter.shape)
@@ -217,14 +262,28 @@ class FieldConfig:
         grids = {f"{name}.{grid}": s for name, config in self.encodings.items() for grid, s in config.shapes().items()}
         return grids | {f"decoder.{name}": shape for name, shape in self.decoder.shapes(features).items()}
 
+    def tensor_levels(self) -> dict[str, int]:
+        """The level of every tensor that is not at level 0."""
+        of_encodings = {name: config.grid_levels() for name, config in self.encodings.items()}
+        return {f"{name}.{grid}": level for name, grids in of_encodings.items() for grid, level in grids.items()}
+
+    @property
+    def level_count(self) -> int:
+        """How many levels there are; 1 for a field that is not layered."""
+        return 1 + max(self.tensor_levels().values(), default=0)
+
     def build(self, tensors: Mapping[str, NDArray[np.float32]] | None = None) -> Field:
-        """The field, with fresh tensors or with these, which it takes over without a copy."""
+        """The field, with fresh tensors or with these, which it takes over without a copy.
+
+        Tensors of finer levels may be left out, for a field that is then told not to show them; they take no memory.
+        """
         with torch.device("cpu" if tensors is None else "meta"):
             encodings = {name: config.build() for name, config in self.encodings.items()}
             field = Field(encodings, self.decoder.build(sum(config.features() for config in self.encodings.values())))
         if tensors is not None:
             loaded = {name: torch.from_numpy(array) for name, array in tensors.items()}
-            field.load_state_dict(loaded, strict=True, assign=True)
+            absent = {name: torch.zeros(()).expand(s) for name, s in self.shapes().items() if name not in tensors}
+            field.load_state_dict(loaded | absent, strict=True, assign=True)
         return field
 
 

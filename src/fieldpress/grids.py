@@ -1,13 +1,16 @@
-"""How large the grids of a recipe are for a given clip: the published sizes, or sizes fitted to the clip."""
+"""How large the grids of a recipe are for a given source: the published sizes, or sizes fitted to it."""
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fieldpress.config import Registry
+from fieldpress.encodings.dense import Dense
 from fieldpress.encodings.flow import Flow
+from fieldpress.encodings.hashgrid import HashGrid
 from fieldpress.encodings.nested import Nested
+from fieldpress.encodings.octree import MAX_DEPTH, Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Level, Volume
 from fieldpress.field import EncodingConfig
@@ -16,11 +19,20 @@ _FLOW_PICTURES = 4
 """Pictures from one displacement to the next. Learned apart for every picture, each would be seen too rarely to get to
 where it belongs: a panning clip of 48 pictures gained 3.4 dB from that in 300 steps, and 8.6 dB with 4 pictures."""
 
+_SURVEY_CHANNELS = 4
+"""Features of a corner are enough to tell full from empty."""
+_SURFACES = 8
+"""Cells that surfaces take, in faces of the cube; fox and flower, found in photographs, take 2 to 6."""
+
 
 class Grids(ABC):
-    """A rule that sizes encodings from a clip's pictures, rows and columns."""
+    """A rule that sizes encodings from what is known of a source."""
 
     id: ClassVar[str]
+
+
+class ClipGrids(Grids):
+    """A rule that sizes encodings from a clip's pictures, rows and columns."""
 
     per_pixel: ClassVar[float] = 0.0
     """Numbers in the grids per pixel of the clip, at most, as far as they grow with the clip."""
@@ -31,7 +43,7 @@ class Grids(ABC):
 
 
 @dataclass(frozen=True)
-class FittedGrids(Grids):
+class FittedGrids(ClipGrids):
     """One volume in two levels, sized from the clip like the planes of a 4:2:0 film.
 
     The first level has one channel, the second two channels at half the rows and columns. At 1.5 parameters per pixel
@@ -63,7 +75,7 @@ class FittedGrids(Grids):
 
 
 @dataclass(frozen=True)
-class KeyframeGrids(Grids):
+class KeyframeGrids(ClipGrids):
     """The grids of NVP, sized from the clip: three rectangular pyramids of keyframe planes, and one volume.
 
     The finest planes have the clip's own sides, each level below half of them. The volume has a cell for a square of
@@ -128,7 +140,7 @@ class KeyframeGrids(Grids):
 
 
 @dataclass(frozen=True)
-class NvpGrids(Grids):
+class NvpGrids(ClipGrids):
     """The grids of NVP exactly as published (Kim et al., NeurIPS 2022), whatever the clip's size.
 
     Three square pyramids of 16 levels, sides 16 to 1443, and a volume of T x 300 x 300 read at the nearest cell with
@@ -162,4 +174,83 @@ def pyramid_sides(levels: int = 16, base: int = 16, growth: float = 1.35) -> lis
     return [math.ceil(base * growth**level) for level in range(levels)]
 
 
-GRIDS = Registry("grids", Grids, FittedGrids, KeyframeGrids, NvpGrids)
+@dataclass(frozen=True)
+class SceneGrids(Grids):
+    """A rule that sizes encodings from the octree that a survey of the scene has found."""
+
+    coarsest: int = 5
+    """Logarithm of the cells along a side of the octree's first level."""
+    finest: int = 8
+    """... and of its last one."""
+    channels: int = 16
+    """Features of a corner, at each level."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.coarsest <= self.finest <= MAX_DEPTH:
+            raise ValueError(f"coarsest and finest are {self.coarsest} and {self.finest}; expected 1 to {MAX_DEPTH}")
+        if not 1 <= self.channels <= 64:
+            raise ValueError(f"channels is {self.channels}; expected 1 to 64")
+
+    @abstractmethod
+    def encodings(self, octree: Octree) -> dict[str, EncodingConfig]:
+        """The encodings by name, in feature order; ``octree`` has :attr:`survey_channels` features."""
+
+    @property
+    def survey_channels(self) -> int:
+        """Features of a corner during the survey."""
+        return min(self.channels, _SURVEY_CHANNELS)
+
+    def expected(self) -> Octree:
+        """An octree of surfaces all over the cube: what a plan and the memory have to suit before there is one."""
+        sides = [2**level for level in range(self.coarsest, self.finest + 1)]
+        cells = tuple(min(side**3, _SURFACES * side**2) for side in sides)
+        corners = tuple(min((side + 1) ** 3, 2 * _SURFACES * side**2) for side in sides)
+        return Octree(self.survey_channels, self.coarsest, cells, corners)
+
+
+@dataclass(frozen=True)
+class OctreeGrids(SceneGrids):
+    """Features on the corners of the octree's cells, levels summed: NGLOD's and VQAD's."""
+
+    id: ClassVar[str] = "octree"
+
+    def encodings(self, octree: Octree) -> dict[str, EncodingConfig]:
+        return {"octree": replace(octree, channels=self.channels)}
+
+
+@dataclass(frozen=True)
+class HashGrids(SceneGrids):
+    """A multiresolution hash grid, and an octree that says what is empty."""
+
+    id: ClassVar[str] = "hashgrid"
+
+    channels: int = 2
+    """Features of a corner, at each level."""
+    levels: int = 8
+    """Of the hash grid, from the octree's coarsest to twice its finest side."""
+    table_bits: int = 15
+    """Logarithm of the rows of a level's table."""
+
+    def encodings(self, octree: Octree) -> dict[str, EncodingConfig]:
+        low, high = 2.0**self.coarsest, 2.0 ** (self.finest + 1)
+        steps = max(1, self.levels - 1)
+        sides = tuple(round(low * (high / low) ** (level / steps)) for level in range(self.levels))
+        return {"octree": replace(octree, channels=0), "hashgrid": HashGrid(self.channels, sides, self.table_bits)}
+
+
+@dataclass(frozen=True)
+class DenseGrids(SceneGrids):
+    """One full grid, and an octree that says what is empty."""
+
+    id: ClassVar[str] = "dense"
+
+    channels: int = 8
+    """Features of a corner."""
+    side: int = 96
+    """Cells along a side of the full grid."""
+
+    def encodings(self, octree: Octree) -> dict[str, EncodingConfig]:
+        return {"octree": replace(octree, channels=0), "dense": Dense(self.channels, self.side)}
+
+
+GRIDS = Registry("grids", Grids, FittedGrids, KeyframeGrids, NvpGrids, OctreeGrids, HashGrids, DenseGrids)

@@ -1,15 +1,26 @@
 """Recipes under a name: which field, which compressors, and how to train them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fieldpress.compressors import Entropy, Uniform, Video
+from fieldpress.compressors import Dictionary, Entropy, Octants, Raw, Uniform, Video
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guidance
 from fieldpress.config import unknown
-from fieldpress.decoders import Mlp, Siren
+from fieldpress.decoders import DistanceMlp, Mlp, RadianceMlp, Siren
+from fieldpress.encodings.octree import Octree
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig
-from fieldpress.grids import FittedGrids, Grids, KeyframeGrids, NvpGrids
+from fieldpress.grids import (
+    ClipGrids,
+    DenseGrids,
+    FittedGrids,
+    Grids,
+    HashGrids,
+    KeyframeGrids,
+    NvpGrids,
+    OctreeGrids,
+    SceneGrids,
+)
 from fieldpress.training.config import Training
 
 
@@ -33,8 +44,38 @@ class Recipe:
     """Budget where none is asked for."""
 
     def field(self, frames: int, height: int, width: int) -> FieldConfig:
-        """The field for a clip of this size."""
+        """The field for a clip of this size.
+
+        Raises:
+            ConfigError: The preset is not for clips.
+        """
+        if not isinstance(self.grids, ClipGrids):
+            raise ConfigError(f"preset {self.name} is for posed photographs; this is a video or a picture")
         return FieldConfig(self.grids.encodings(frames, height, width), self.decoder)
+
+    @property
+    def features_rule(self) -> str:
+        """The rule of the plan that takes most of the numbers: a clip's volume, or what carries a scene's features."""
+        return self.grids.id if isinstance(self.grids, SceneGrids) else "volume"
+
+    def scene_field(self, octree: Octree) -> FieldConfig:
+        """The field for a scene with this octree.
+
+        Raises:
+            ConfigError: The preset is not for scenes.
+        """
+        return FieldConfig(self.scene_grids.encodings(octree), self.decoder)
+
+    @property
+    def scene_grids(self) -> SceneGrids:
+        """The rule for scenes.
+
+        Raises:
+            ConfigError: The preset is not for scenes.
+        """
+        if not isinstance(self.grids, SceneGrids):
+            raise ConfigError(f"preset {self.name} is for videos and pictures; these are posed photographs")
+        return self.grids
 
 
 _WEIGHTS = Entropy(step=1 / 256, unit="absolute")
@@ -57,6 +98,19 @@ _PUBLISHED_TRAINING = Training(
     grid_update="elementwise",
     weight_decay=1e-3,
 )
+
+_SCENE_TRAINING = Training(
+    guidance=Guidance(kind="special", start=0.1, every=0.05, settle=0.9),
+    start="random",
+    sampling="pixels",
+    batch_pixels=2048,
+    decoder_rate=5e-3,
+    grid_rate=2e-2,
+    grid_update="elementwise",
+)
+_SCENE_WEIGHTS = Entropy(step=1 / 128, unit="absolute")
+_SCENE_GRID = Entropy(step=1 / 8, unit="absolute")
+_SCENE_UNGUIDED = replace(_SCENE_TRAINING, guidance=Guidance(kind="none"))
 
 _RECIPES = [
     Recipe(
@@ -106,6 +160,52 @@ _RECIPES = [
         ),
     ),
     Recipe(
+        name="radiance-vq",
+        about="photographs: an octree of learned 6-bit codes into dictionaries (VQAD), streamed by levels; the default",
+        grids=OctreeGrids(),
+        decoder=RadianceMlp(),
+        plan={
+            "octree.octants": Octants(),
+            "octree": Dictionary(bits=6),
+            "hashgrid": Uniform(bits=6),
+            "dense": _SCENE_GRID,
+            "decoder": _SCENE_WEIGHTS,
+        },
+        training=_SCENE_TRAINING,
+        minutes=5.0,
+    ),
+    Recipe(
+        name="radiance-octree",
+        about="photographs: the same octree uncompressed, its features stored as 16-bit floats; the reference",
+        grids=OctreeGrids(),
+        decoder=RadianceMlp(),
+        plan={"octree.octants": Octants(), "octree": Raw(precision="float16"), "decoder": Raw(precision="float16")},
+        training=_SCENE_UNGUIDED,
+        minutes=5.0,
+    ),
+    Recipe(
+        name="radiance-hash",
+        about="photographs: a multiresolution hash grid as of instant-ngp, coded in 6 bits",
+        grids=HashGrids(),
+        decoder=RadianceMlp(),
+        plan={"octree.octants": Octants(), "hashgrid": Uniform(bits=6), "decoder": _SCENE_WEIGHTS},
+        training=replace(_SCENE_TRAINING, guidance=Guidance()),
+        minutes=5.0,
+    ),
+    Recipe(
+        name="radiance-dense",
+        about="photographs: one full grid of features, entropy-coded; the baseline without a structure",
+        grids=DenseGrids(),
+        decoder=RadianceMlp(),
+        plan={
+            "octree.octants": Octants(),
+            "dense": _SCENE_GRID,
+            "decoder": _SCENE_WEIGHTS,
+        },
+        training=replace(_SCENE_TRAINING, guidance=Guidance()),
+        minutes=5.0,
+    ),
+    Recipe(
         name="nvp-s",
         about="video: NVP-S exactly as published (135.8 M parameters for 600 pictures), coded all-intra and by x265",
         grids=NvpGrids(features=2),
@@ -122,6 +222,20 @@ _RECIPES = [
         plan=_PUBLISHED_PLAN,
         training=_PUBLISHED_TRAINING,
         minutes=60.0,
+    ),
+    Recipe(
+        name="shape",
+        about="closed meshes: signed distance in an octree of learned 6-bit codes (NGLOD), streamed level by level",
+        grids=OctreeGrids(coarsest=3, finest=6, channels=4),
+        decoder=DistanceMlp(),
+        plan={
+            "octree.octants": Octants(),
+            # Distances are asked for more exactly than colours: two codes a corner, and entries that move slowly.
+            "octree": Dictionary(bits=6, groups=2, rate=0.05),
+            "decoder": _SCENE_WEIGHTS,
+        },
+        training=replace(_SCENE_TRAINING, batch_pixels=16384, decoder_rate=2e-3, grid_rate=2e-3),
+        minutes=2.0,
     ),
 ]
 

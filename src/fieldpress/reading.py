@@ -17,15 +17,17 @@ from fieldpress import container
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.compressors.base import Array, Compressor, Shape
 from fieldpress.config import Plain, from_plain
-from fieldpress.decoders import DECODERS
+from fieldpress.decoders import DECODERS, DistanceMlp, RadianceMlp
 from fieldpress.devices import choose_device
-from fieldpress.encodings import ENCODINGS
+from fieldpress.encodings import ENCODINGS, Octree
 from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import Field, FieldConfig, Points
 from fieldpress.loading import read_bytes
-from fieldpress.signals import SIGNALS
+from fieldpress.pictures import Pictures, to_bytes
+from fieldpress.signals import SIGNALS, Radiance
 from fieldpress.signals.base import Signal
-from fieldpress.views import View, places_at_once, to_bytes, view
+from fieldpress.signals.shape import Shape as ShapeSignal
+from fieldpress.views import places_at_once, view
 
 _REGISTRIES = (COMPRESSORS, DECODERS, ENCODINGS, SIGNALS)  # importing them is what lets from_plain read a header
 
@@ -48,6 +50,7 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         signal: What the file shows.
         field: The field, for any coordinates; see :class:`~fieldpress.field.Field`.
         about: Where the file comes from.
+        levels: How many levels were decoded, the coarsest first.
 
     Example:
         >>> clip = fieldpress.open("clip.fpr")          # doctest: +SKIP
@@ -55,11 +58,12 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         (180, 320, 3)
     """
 
-    def __init__(self, signal: Signal, field: Field, about: About, device: str = "cpu") -> None:
+    def __init__(self, signal: Signal, field: Field, about: About, device: str = "cpu", levels: int = 1) -> None:
         self.signal = signal
         self.field = field.to(device).eval().requires_grad_(False)
         self.about = about
         self.device = device
+        self.levels = levels
 
     def __len__(self) -> int:
         return self.signal.frames
@@ -84,11 +88,11 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         scale: float = 1.0,
         time_scale: float = 1.0,
         crop: tuple[int, int, int, int] | None = None,
-    ) -> View:
+    ) -> Pictures:
         """A part of the signal at any scale and rate; see :func:`fieldpress.views.view`."""
         return view(self.signal, frames, scale, time_scale, crop)
 
-    def pictures(self, part: View) -> Iterator[NDArray[np.uint8]]:
+    def pictures(self, part: Pictures) -> Iterator[NDArray[np.uint8]]:
         """The pictures of a view, each uint8 (height, width, 3), rendered as they are asked for."""
         return (picture.numpy() for picture in part.render(self.field, self.device))
 
@@ -104,8 +108,12 @@ class Decoded(Sequence[NDArray[np.uint8]]):
             uint8 (*shape, 3).
 
         Raises:
-            ConfigError: The shapes do not broadcast, or a coordinate is not a number in [0, 1].
+            ConfigError: The shapes do not broadcast, a coordinate is not a number in [0, 1], or the file holds a scene
+                or a shape, whose colours depend on who looks.
         """
+        if isinstance(self.signal, Radiance | ShapeSignal):
+            kind = "scene" if isinstance(self.signal, Radiance) else "shape"
+            raise ConfigError(f"render: a {kind} has no colour at a place, only from a camera; ask for its pictures")
         try:
             places = np.stack(np.broadcast_arrays(*(np.asarray(axis, np.float32) for axis in (t, y, x))), -1)
         except (ValueError, TypeError) as error:
@@ -121,12 +129,16 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         return colours.reshape(places.shape)
 
 
-def open_file(source: str | os.PathLike[str] | bytes | bytearray | memoryview, device: str = "cpu") -> Decoded:
+def open_file(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, device: str = "cpu", levels: int | None = None
+) -> Decoded:
     """Decodes a file, or its bytes, up to the field; pictures are rendered when asked for.
 
     Args:
         source: A path, or the bytes of a file.
         device: Where the field computes: ``"cpu"``, ``"cuda"`` or ``"auto"``.
+        levels: Decode so many levels only, the coarsest first; all that are there if None. A file that is cut short
+            still has those that are whole.
 
     Raises:
         ConfigError: There is no such device here.
@@ -134,45 +146,74 @@ def open_file(source: str | os.PathLike[str] | bytes | bytearray | memoryview, d
         FormatError: The bytes are not a fieldpress file, are damaged, or are of a later version.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode(memoryview(source), device)
+        return decode(memoryview(source), device, levels)
     try:
-        return decode(read_bytes(source), device)
+        return decode(read_bytes(source), device, levels)
     except FormatError as error:
         raise FormatError(f"{os.fspath(source)}: {error}") from None
 
 
-def decode(data: bytes | memoryview, device: str = "cpu") -> Decoded:
+def decode(data: bytes | memoryview, device: str = "cpu", levels: int | None = None) -> Decoded:
     """The decoded file of these bytes; see :func:`open_file`."""
     device = choose_device(device)
-    contents = container.read(data)
+    contents = container.read(data, partial=True)
+    if not contents.complete and not contents.levels:
+        container.read(data)  # says how much is missing
     signal, config, about = read_header(contents.header)
-    if any(chunk.segment for chunk in contents.chunks):
+    check_suits(signal, config)
+    if levels is not None and not 1 <= levels <= config.level_count:
+        raise ConfigError(f"--levels is {levels}; the file has {config.level_count}")
+    shown = min(levels or config.level_count, contents.levels)
+    chunks = [chunk for chunk in contents.chunks if chunk.level < shown]
+    if any(chunk.segment for chunk in chunks):
         raise FormatError("the file has several segments; this version decodes files of one")
     # Half two has to agree with half one before either allocates: a header may claim any size.
-    expected = config.shapes()
-    found = {name: shape for chunk in contents.chunks for name, shape in chunk.tensors}
+    shapes, of_level = config.shapes(), config.tensor_levels()
+    expected = {name: shape for name, shape in shapes.items() if of_level.get(name, 0) < shown}
+    found = {name: shape for chunk in chunks for name, shape in chunk.tensors}
     if found != expected:
         name = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
         raise FormatError(
             f"tensor {name!r} has shape {found.get(name)} in the chunks and {expected.get(name)} in the field"
         )
+    for chunk in chunks:
+        for name, _ in chunk.tensors:
+            if of_level.get(name, 0) != chunk.level:
+                raise FormatError(f"tensor {name!r} is of level {of_level.get(name, 0)}, its chunk of {chunk.level}")
+    tensors = decode_chunks(chunks)
+    field = config.build(tensors)
+    field.show_levels(shown)
+    try:
+        field.check()
+    except ValueError as error:
+        raise FormatError(str(error)) from None
+    return Decoded(signal, field, about, device, shown)
+
+
+def decode_chunks(chunks: Sequence[container.Chunk]) -> dict[str, Array]:
+    """The tensors of some chunks by name; a chunk is decoded given those of the same rule at coarser levels."""
     tensors: dict[str, Array] = {}
-    for chunk in contents.chunks:
+    by_rule: dict[str, list[Array]] = {}
+    for chunk in chunks:
         compressor: Compressor = _config(Compressor, chunk.compressor, f"compressor of {chunk.name}")
         names, shapes = zip(*chunk.tensors, strict=True)
-        tensors |= zip(names, decode_chunk(compressor, chunk.data, shapes, chunk.name), strict=True)
-    field = config.build(tensors)
-    return Decoded(signal, field, about, device)
+        coarser = by_rule.setdefault(chunk.rule, [])
+        arrays = decode_chunk(compressor, chunk.data, shapes, chunk.name, coarser)
+        coarser += arrays
+        tensors |= zip(names, arrays, strict=True)
+    return tensors
 
 
-def decode_chunk(compressor: Compressor, data: bytes, shapes: Sequence[Shape], name: str) -> list[Array]:
-    """The tensors of one chunk.
+def decode_chunk(
+    compressor: Compressor, data: bytes, shapes: Sequence[Shape], name: str, coarser: Sequence[Array] = ()
+) -> list[Array]:
+    """The tensors of one chunk, given those of its rule at coarser levels.
 
     Raises:
         FormatError: The bytes are not what the compressor writes; the message names the chunk.
     """
     try:
-        return compressor.decode_all(data, shapes)
+        return compressor.decode_after(data, shapes, coarser)
     except FormatError as error:
         raise FormatError(f"chunk {name!r}: {error}") from None
 
@@ -192,6 +233,20 @@ def read_header(header: dict[str, Plain]) -> tuple[Signal, FieldConfig, About]:
         _config(FieldConfig, header["field"], "header.field"),
         _config(About, header["about"], "header.about"),
     )
+
+
+def check_suits(signal: Signal, config: FieldConfig) -> None:
+    """Refuses a field that cannot show a signal.
+
+    Raises:
+        FormatError: A scene or a shape without its kind of decoder or an octree, or anything else with such a decoder.
+    """
+    for kind, decoder in ((Radiance, RadianceMlp), (ShapeSignal, DistanceMlp)):
+        if isinstance(signal, kind) != isinstance(config.decoder, decoder):
+            raise FormatError(f"the decoder {config.decoder.id!r} is not for a signal of the kind {signal.id!r}")
+    is_in_space = isinstance(signal, Radiance | ShapeSignal)
+    if is_in_space and not any(isinstance(encoding, Octree) for encoding in config.encodings.values()):
+        raise FormatError(f"a {signal.id} signal needs an octree that says what is empty; the field has none")
 
 
 def _config(kind: Any, plain: Plain, where: str) -> Any:

@@ -11,7 +11,7 @@ from fieldpress import container
 from fieldpress.config import Plain
 
 if TYPE_CHECKING:
-    from fieldpress.sources import Observations
+    from fieldpress.subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Report:
 
     bytes: int
     bpp: float
-    """8 x bytes / (frames x height x width)."""
+    """8 x bytes / pixels of the source: frames x height x width of a clip, of all photographs of a scene."""
     psnr_rgb: float
     """dB against the reference RGB, per frame, averaged over frames."""
     psnr_y: float
@@ -55,23 +55,34 @@ class Report:
     """Largest resident size of this process so far."""
     source: str
     chunks: tuple[ChunkSize, ...]
+    iou: float | None = None
+    """Of a shape: what is inside both the mesh and the decoded shape, as a share of what is inside either."""
+    chamfer: float | None = None
+    """Of a shape: mean distance between both surfaces, as a share of the mesh's longest side."""
 
     def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(asdict(self), indent=2)
 
 
-def chunk_sizes(data: bytes) -> tuple[ChunkSize, ...]:
+def chunk_sizes(data: bytes, *, partial: bool = False) -> tuple[ChunkSize, ...]:
     """Bytes per part of a file, the container's own included.
+
+    Args:
+        data: The bytes of the file.
+        partial: Accept a file that is cut short; the sizes are those of the whole one, and the compressors of parts
+            that are not there are not told.
 
     Raises:
         FormatError: The bytes are not a whole file.
     """
-    compressors: dict[str, Plain] = {chunk.name: chunk.compressor["id"] for chunk in container.read(data).chunks}
-    return tuple(ChunkSize(size.part, size.bytes, compressors.get(size.part)) for size in container.sizes(data))
+    chunks = container.read(data, partial=partial).chunks
+    compressors: dict[str, Plain] = {chunk.name: chunk.compressor["id"] for chunk in chunks}
+    sizes = container.sizes(data, partial=partial)
+    return tuple(ChunkSize(size.part, size.bytes, compressors.get(size.part)) for size in sizes)
 
 
-def measure(data: bytes, observations: "Observations", device: str, encode_seconds: float | None) -> Report:
+def measure(data: bytes, subject: "Subject", device: str, encode_seconds: float | None) -> Report:
     """Decodes the bytes in a clean field and compares every picture with the source.
 
     Raises:
@@ -79,24 +90,26 @@ def measure(data: bytes, observations: "Observations", device: str, encode_secon
     """
     import torch
 
-    from fieldpress.metrics import Quality, bits_per_pixel
+    from fieldpress.metrics import Quality
     from fieldpress.reading import decode
 
     started = time.perf_counter()
     decoded = decode(data, device)
-    signal = observations.signal
+    signal = subject.signal
     quality = Quality(signal.matrix, signal.full_range)
     comparing = 0.0
-    for i, picture in enumerate(decoded):
+    references = subject.references()
+    for picture in decoded:
         paused = time.perf_counter()
-        quality.add(observations.rgb[i], picture, None if observations.luma is None else observations.luma[i])
+        reference = next(references)
+        quality.add(reference.rgb, picture, reference.luma)
         comparing += time.perf_counter() - paused
     seconds = time.perf_counter() - started - comparing
     figures = quality.report()
-    about = decoded.about
+    about, likeness = decoded.about, subject.likeness(decoded)
     return Report(
         bytes=len(data),
-        bpp=bits_per_pixel(len(data), signal.frames, signal.height, signal.width),
+        bpp=8 * len(data) / signal.pixels,
         psnr_rgb=figures.psnr_rgb,
         psnr_y=figures.psnr_y,
         ssim=figures.ssim,
@@ -113,6 +126,8 @@ def measure(data: bytes, observations: "Observations", device: str, encode_secon
         threads=torch.get_num_threads(),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
-        source=observations.name,
+        source=subject.name,
         chunks=chunk_sizes(data),
+        iou=likeness.iou if likeness is not None else None,
+        chamfer=likeness.chamfer if likeness is not None else None,
     )

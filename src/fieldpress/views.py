@@ -13,7 +13,13 @@ from torch import Tensor
 
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, Lattice
+from fieldpress.pictures import Pictures, to_bytes
+from fieldpress.scenes import SceneView
+from fieldpress.shapes import ShapeView
 from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE, Signal
+from fieldpress.signals.cameras import Camera
+from fieldpress.signals.radiance import Radiance
+from fieldpress.signals.shape import Shape
 
 _BAND_PIXELS = 1 << 17
 """Pixels rendered at once: enough to fill the matrix products, few enough that features stay near the cache."""
@@ -22,8 +28,8 @@ _BAND_NUMBERS = 1 << 25
 
 
 @dataclass(frozen=True)
-class View:
-    """Pictures to render.
+class View(Pictures):
+    """Parts of a clip's pictures.
 
     Attributes:
         positions: Where each picture lies between the signal's own, in pictures; 2.5 is half-way between 2 and 3.
@@ -69,14 +75,15 @@ def view(
     scale: float = 1.0,
     time_scale: float = 1.0,
     crop: tuple[int, int, int, int] | None = None,
-) -> View:
+) -> Pictures:
     """The view of a part of a signal.
 
     Args:
         signal: What the file shows.
         frames: A range of its pictures; a step leaves some out.
         scale: Output pixels per source pixel along each side; above 1 is super-resolution.
-        time_scale: Output pictures per source picture; above 1 interpolates between pictures.
+        time_scale: Output pictures per source picture; above 1 interpolates between pictures. A scene's cameras have
+            no moments between them.
         crop: (x, y, width, height) in pixels of the *source*; None is the whole picture.
 
     Raises:
@@ -88,12 +95,18 @@ def view(
     for flag, value, most in (("--scale", scale, MAX_SIDE), ("--time-scale", time_scale, MAX_FRAMES)):
         if not 0 < value <= most:
             raise ConfigError(f"{flag} is above 0 and at most {most}, got {value:g}")
+    if isinstance(signal, Radiance | Shape):
+        cameras = _cameras(signal, chosen, scale, time_scale, crop)
+        positions = tuple(map(Fraction, chosen))
+        return SceneView(signal, cameras, positions) if isinstance(signal, Radiance) else ShapeView(cameras, positions)
+    return _clip_view(signal, chosen, scale, time_scale, crop)
+
+
+def _clip_view(
+    signal: Signal, chosen: range, scale: float, time_scale: float, crop: tuple[int, int, int, int] | None
+) -> View:
     x, y, width, height = crop or (0, 0, signal.width, signal.height)
-    if min(x, y) < 0 or min(width, height) < 1 or x + width > signal.width or y + height > signal.height:
-        raise ConfigError(
-            f"--crop {x},{y},{width},{height} leaves the picture, which is {signal.width} x {signal.height}; "
-            "give X,Y,W,H in source pixels"
-        )
+    _check_crop((x, y, width, height), signal.height, signal.width)
     full = tuple(max(1, round(side * scale)) for side in (signal.height, signal.width))
     shown = [max(1, round(side * scale)) for side in (height, width)]
     top, left = (
@@ -113,6 +126,34 @@ def view(
     return View(signal, positions, top, left, shown[0], shown[1], (full[0], full[1]))
 
 
+def _cameras(
+    signal: Radiance | Shape, chosen: range, scale: float, time_scale: float, crop: tuple[int, int, int, int] | None
+) -> tuple[Camera, ...]:
+    if time_scale != 1:
+        raise ConfigError("--time-scale: the cameras of a scene have no moments between them; use fieldpress render")
+    cameras = []
+    for camera in (signal.camera(index) for index in chosen):
+        lens = camera.lens
+        if crop is not None:
+            x, y, width, height = crop
+            _check_crop(crop, lens.height, lens.width)
+            lens = lens.cropped(y, x, height, width)
+        sides = [max(1, round(side * scale)) for side in (lens.height, lens.width)]
+        if max(sides) > MAX_SIDE:
+            raise ConfigError(f"the result would be pictures of {sides[1]} x {sides[0]}; at most {MAX_SIDE} a side")
+        cameras.append(Camera(lens.scaled(*sides), camera.pose))
+    return tuple(cameras)
+
+
+def _check_crop(crop: tuple[int, int, int, int], rows: int, columns: int) -> None:
+    x, y, width, height = crop
+    if min(x, y) < 0 or min(width, height) < 1 or x + width > columns or y + height > rows:
+        raise ConfigError(
+            f"--crop {x},{y},{width},{height} leaves the picture, which is {columns} x {rows}; "
+            "give X,Y,W,H in source pixels"
+        )
+
+
 def places_at_once(field: Field) -> int:
     """How many places to ask a field for at a time, so that its widest layer stays within bounds."""
     return max(1, min(_BAND_PIXELS, _BAND_NUMBERS // field.width))
@@ -122,8 +163,3 @@ def centres(side: int, start: int, count: int, device: torch.device | str = "cpu
     """Centres of ``count`` of ``side`` equal cells of [0, 1], from cell ``start`` on."""
     cells = torch.arange(start, start + count, dtype=torch.float64)
     return ((cells + 0.5) / side).float().to(device)
-
-
-def to_bytes(picture: Tensor) -> UInt8[Tensor, "..."]:
-    """Colours in [0, 1] to the nearest 8-bit code; what lies outside is clipped, and what is no number is black."""
-    return picture.float().nan_to_num(0.0).clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)

@@ -1,6 +1,5 @@
 """From a source to a file: read, fit, write, decode again, report."""
 
-import hashlib
 import logging
 import math
 import os
@@ -17,18 +16,22 @@ from fieldpress.config import MAX_INTEGER, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
+from fieldpress.grids import ClipGrids
 from fieldpress.loading import read_bytes
+from fieldpress.metrics import Quality
 from fieldpress.presets import Recipe, recipe
-from fieldpress.reading import About, open_file
+from fieldpress.reading import About, decode, open_file
 from fieldpress.report import Report, measure
 from fieldpress.saving import save
-from fieldpress.signals import Image
 from fieldpress.signals.base import Signal
-from fieldpress.sources import load
+from fieldpress.signals.radiance import Radiance
+from fieldpress.signals.shape import Shape
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
+from fieldpress.subjects import Subject, load_subject
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
 from fieldpress.training.config import Budget
-from fieldpress.training.loop import Progress, Target, Trainer
+from fieldpress.training.fit import Fit
+from fieldpress.training.loop import Progress, Target
 from fieldpress.training.plan import assign
 from fieldpress.training.steering import TOLERANCE
 
@@ -53,7 +56,7 @@ class Interrupted(KeyboardInterrupt):
 def encode(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    preset: str | Recipe | Callable[[Signal], Recipe] | None = None,
+    preset: str | Recipe | Callable[[Subject], Recipe] | None = None,
     *,
     minutes: float | None = None,
     steps: int | None = None,
@@ -68,9 +71,9 @@ def encode(
     """Fits a field to a source and writes it as one file.
 
     Args:
-        source: A video, an image, or a folder of images.
+        source: A video, an image, a folder of images, posed photographs, or a closed mesh.
         out: The file to write, usually ``.fpr``.
-        preset: A preset's name, a recipe, or what gives one for a signal; None is :func:`default_recipe`.
+        preset: A preset's name, a recipe, or what gives one for a source; None is the source's default.
         minutes: Training budget in wall time; the preset's own if neither this nor ``steps`` is given.
         steps: Training budget in steps instead; on a CPU the file is then the same on every run.
         bpp: Bits per pixel of the finished file, reached within 5 %: the preset's quality settings are then turned.
@@ -100,39 +103,29 @@ def encode(
         raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
     _check_size(bpp, size)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
-    observations = load(source, force=force, memory_factor=_memory_factor(named))
+    subject = load_subject(source, force=force, memory_factor=_memory_factor(named))
     started = time.monotonic()
-    chosen = named if isinstance(named, Recipe) else (named or default_recipe)(observations.signal)
+    chosen = named if isinstance(named, Recipe) else (named or default_recipe)(subject)
     budget = asked or Budget(minutes=chosen.minutes)
-    frames, height, width, _ = observations.rgb.shape
-    try:
-        config = chosen.field(frames, height, width)
-    except ValueError as error:
-        raise ConfigError(f"preset {chosen.name}: {error}") from None
-    _check_memory(config, observations.name)
+    config = subject.plan_for(chosen)
+    _check_memory(config, subject.name)
     # A dry run: whatever the compressors or the format refuse, they refuse now.
     check_plan(chosen, config)
-    placeholders = dict.fromkeys(assign(chosen.plan, config.shapes()), bytes(_PLACEHOLDER_BYTES))
-    dry = file_bytes(observations.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
+    placeholders = dict.fromkeys(
+        assign(chosen.plan, config.shapes(), config.tensor_levels()), bytes(_PLACEHOLDER_BYTES)
+    )
+    dry = file_bytes(subject.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
     target = None
     if bpp is not None or size is not None:
-        bits = 8.0 * size if size is not None else (bpp or 0) * frames * height * width
+        bits = 8.0 * size if size is not None else (bpp or 0) * subject.signal.pixels
         target = Target(bits, 8.0 * (len(dry) - sum(map(len, placeholders.values()))))
 
     torch.manual_seed(seed)
-    trainer = Trainer(
-        config.build().to(device),
-        torch.from_numpy(observations.rgb).to(device),
-        chosen.plan,
-        chosen.training,
-        budget,
-        seed,
-        target,
-    )
+    fit = subject.fit(chosen, budget, seed, device, target)
     checkpoint = checkpoint_path(out)
     request = fingerprint(
         [
-            to_plain(observations.signal),
+            to_plain(subject.signal),
             to_plain(config),
             to_plain(chosen),
             to_plain(budget),
@@ -140,22 +133,42 @@ def encode(
             size,
             seed,
             device,
-            hashlib.sha256(observations.rgb.data).hexdigest(),
+            subject.digest(),
         ]
     )
     if resume and checkpoint.exists():
-        trainer.load_state(load_checkpoint(checkpoint, request))
-    _train(trainer, checkpoint, request, on_progress)
+        fit.load_state(load_checkpoint(checkpoint, request))
+    _train(fit, checkpoint, request, on_progress)
+    trainer = fit.trainer
+    assert trainer is not None, "a fit ends with a trainer"
 
-    about = About(chosen.name, seed, trainer.step, torch.device(device).type)
-    written = replace(chosen, plan={**chosen.plan, **trainer.compressors})
-    data = file_bytes(observations.signal, config, written, trainer.payloads, about)
+    about = About(chosen.name, seed, fit.steps, torch.device(device).type)
+    written = replace(chosen, plan={**chosen.plan, **trainer.rules})
+    data = file_bytes(subject.signal, fit.config, written, trainer.payloads, about)
+    data = with_level_figures(data, subject, device)
     if target is not None and abs(8 * len(data) / target.bits - 1) > TOLERANCE:
         _LOG.warning("%s has %d bytes, not the %.0f asked for", out, len(data), target.bits / 8)
     save(out, data)
     encode_seconds = time.monotonic() - started
     checkpoint.unlink(missing_ok=True)
-    return measure(data, observations, device, encode_seconds)
+    return measure(data, subject, device, encode_seconds)
+
+
+def with_level_figures(data: bytes, subject: Subject, device: str) -> bytes:
+    """The file with what every prefix of its levels is worth written into the header, if it is one that says so."""
+    signal = subject.signal
+    if not isinstance(signal, Radiance | Shape):
+        return data
+    contents = container.read(data)
+    figures = []
+    for levels in range(1, contents.levels + 1):
+        decoded = decode(data, device, levels)
+        quality = Quality(signal.matrix, signal.full_range)
+        for reference, picture in zip(subject.references(), decoded, strict=True):
+            quality.add(reference.rgb, picture)
+        figures.append(round(quality.report().psnr_rgb, 2))
+    told = to_plain(replace(signal, levels_psnr=tuple(figures)))
+    return container.write({**contents.header, "signal": told}, contents.chunks)
 
 
 def _check_size(bpp: float | None, size: int | None) -> None:
@@ -167,9 +180,9 @@ def _check_size(bpp: float | None, size: int | None) -> None:
         raise ConfigError(f"--size is {size} bytes; expected a whole number above 0")
 
 
-def default_recipe(signal: Signal) -> Recipe:
-    """``image`` for a single picture, else ``nvp-fit``."""
-    return recipe("image" if isinstance(signal, Image) else "nvp-fit")
+def default_recipe(subject: Subject) -> Recipe:
+    """What a newcomer should get for this source."""
+    return subject.default_preset
 
 
 def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], device: str = "auto") -> Report:
@@ -183,13 +196,14 @@ def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], devic
     device = choose_device(device)
     data = read_bytes(path)
     signal = open_file(path, device).signal
-    observations = load(source)
-    found, expected = observations.signal, signal
-    sizes = [(s.frames, s.height, s.width) for s in (found, expected)]
+    subject = load_subject(source)
+    if any(isinstance(signal, kind) != isinstance(subject.signal, kind) for kind in (Radiance, Shape)):
+        raise ConfigError(f"{subject.name} and the file are not of one kind; evaluate against the file's own source")
+    sizes = [(s.frames, s.height, s.width) for s in (subject.signal, signal)]
     if sizes[0] != sizes[1]:
         texts = [f"{f} pictures of {w} x {h}" for f, h, w in sizes]
-        raise ConfigError(f"{observations.name} has {texts[0]}, the file {texts[1]}; evaluate against its own source")
-    return measure(data, observations, device, None)
+        raise ConfigError(f"{subject.name} has {texts[0]}, the file {texts[1]}; evaluate against its own source")
+    return measure(data, subject, device, None)
 
 
 def check_target(out: Path, force: bool) -> None:
@@ -221,7 +235,7 @@ def check_plan(chosen: Recipe, config: FieldConfig) -> None:
         ConfigError: It leaves a tensor out, or a compressor cannot take one.
     """
     shapes = config.shapes()
-    for rule, names in assign(chosen.plan, shapes).items():
+    for rule, _, names, _ in assign(chosen.plan, shapes).values():
         try:
             chosen.plan[rule].check([shapes[name] for name in names])
         except ConfigError as error:
@@ -239,35 +253,40 @@ def file_bytes(
     shapes = config.shapes()
     chunks = [
         container.Chunk(
-            chunk, tuple((name, shapes[name]) for name in names), to_plain(chosen.plan[chunk]), payloads[chunk]
+            name,
+            tuple((tensor, shapes[tensor]) for tensor in chunk.tensors),
+            to_plain(chosen.plan[chunk.rule]),
+            payloads[name],
+            chunk.level,
         )
-        for chunk, names in assign(chosen.plan, shapes).items()
+        for name, chunk in assign(chosen.plan, shapes, config.tensor_levels()).items()
     ]
     header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(about)}
     return container.write(header, chunks)
 
 
-def _train(trainer: Trainer, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
+def _train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
     """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes."""
     saved = time.monotonic()
     try:
-        for progress in trainer:
+        for progress in fit:
             if on_progress is not None:
                 on_progress(progress)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 try:
-                    save_checkpoint(checkpoint, request, trainer.state())
+                    save_checkpoint(checkpoint, request, fit.state())
                 except SourceError as error:  # a full disk: the file itself is far smaller than a checkpoint
                     _LOG.warning("%s; going on without", error)
                 saved = time.monotonic()
     except KeyboardInterrupt:
-        save_checkpoint(checkpoint, request, trainer.state())
+        save_checkpoint(checkpoint, request, fit.state())
         raise Interrupted(checkpoint) from None
 
 
-def _memory_factor(chosen: Recipe | Callable[[Signal], Recipe] | None) -> float:
+def _memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float:
     """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
-    per_pixel = (chosen if isinstance(chosen, Recipe) else recipe("nvp-fit")).grids.per_pixel
+    grids = (chosen if isinstance(chosen, Recipe) else recipe("nvp-fit")).grids
+    per_pixel = grids.per_pixel if isinstance(grids, ClipGrids) else 0.0
     return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
 
 

@@ -16,10 +16,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, press
+from small_scenes import STEPS, photographs, small
+from small_shapes import ball_file
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress.compressors import Compressor, Dictionary, Entropy, Raw, Tucker, Uniform, Video
+from fieldpress.compressors import Compressor, Dictionary, Entropy, LowRank, Octants, Raw, Tucker, Uniform, Video
 from fieldpress.container import VERSION
 from fieldpress.presets import Recipe, recipe
 
@@ -61,6 +63,18 @@ TUCKER_PLAN: dict[str, Compressor] = {
     "decoder": Tucker(ranks=2, parts=Entropy(step=1 / 256, unit="absolute")),
 }
 
+LOWRANK_PLAN: dict[str, Compressor] = {
+    "volume": LowRank(rank=2, parts=Entropy(step=1 / 256, unit="absolute")),
+    "planes": LowRank(parts=Uniform(bits=6)),
+    "decoder": LowRank(parts=Entropy(step=1 / 64, unit="rms")),
+}
+
+SHAPE_PLAN: dict[str, Compressor] = {
+    "octree.octants": Octants(),
+    "octree": Entropy(step=1 / 256, unit="absolute"),
+    "decoder": Raw(precision="float16"),
+}
+
 
 def encoded(chosen: Recipe, frames: int) -> bytes:
     """The file of a tiny source, trained for five steps."""
@@ -75,6 +89,14 @@ def encoded(chosen: Recipe, frames: int) -> bytes:
         return (Path(folder) / "out.fpr").read_bytes()
 
 
+def scene(preset: str) -> bytes:
+    """The file of a tiny scene in three levels."""
+    with TemporaryDirectory() as folder:
+        source, out = photographs(Path(folder) / "photographs"), Path(folder) / "out.fpr"
+        fieldpress.encode(source, out, small(preset), steps=STEPS, device="cpu")
+        return out.read_bytes()
+
+
 def files() -> dict[str, bytes]:
     """Every golden file by name: each part of the format is in one of them."""
     planes = replace(recipe("nvp-fit").grids, plane_features=2)
@@ -87,9 +109,14 @@ def files() -> dict[str, bytes]:
         "raw-image": press(STILL, PICTURE, {"*": Raw()}),
         "atlas": press(PYRAMID, CLIP, ATLAS_PLAN),
         "tucker": press(FITTED, CLIP, TUCKER_PLAN),
+        "lowrank": press(KEYFRAMES, CLIP, LOWRANK_PLAN),
         "nested": press(NESTED, CLIP, KEYFRAME_PLAN),
         "flow": press(FLOW, CLIP, KEYFRAME_PLAN),
         "dictionary": press(KEYFRAMES, CLIP, DICTIONARY_PLAN),
+        "radiance-vq": scene("radiance-vq"),
+        "radiance-hash": scene("radiance-hash"),
+        "radiance-dense": scene("radiance-dense"),
+        "shape": ball_file(plan=SHAPE_PLAN),
     }
 
 

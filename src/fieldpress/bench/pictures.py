@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from fieldpress.bench.runs import RUNS
 from fieldpress.metrics import picture_psnr
 from fieldpress.reading import open_file
 from fieldpress.sinks.png import png
-from fieldpress.sources import load
+from fieldpress.subjects import load_subject
 
 MAX_ROWS, MAX_COLUMNS = 216, 384
 """Of a picture on the page; of larger ones the middle is shown."""
@@ -50,11 +51,12 @@ def side_by_side(folder: Path, rows: Sequence[Row]) -> tuple[int, list[Shown]]:
         FieldpressError: The source or a file cannot be read any more.
     """
     clip = rows[0].run.clip
-    original = load(clip.path).rgb
-    index = len(original) // 2
+    references = load_subject(clip.path).references()
+    index = clip.frames // 2
+    original = next(islice(references, index, None)).rgb
     pictures = [open_file(folder / RUNS / f"{row.run.name}.fpr")[index] for row in rows]
-    shown = [_shown(original[index], None)]
-    return index, [*shown, *(_shown(picture, picture_psnr(original[index], picture)) for picture in pictures)]
+    shown = [_shown(original, None)]
+    return index, [*shown, *(_shown(picture, picture_psnr(original, picture)) for picture in pictures)]
 
 
 def _shown(picture, psnr: float | None) -> Shown:

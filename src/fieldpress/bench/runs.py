@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.studies import PRESET, Study, Variation
+from fieldpress.bench.studies import Study, Variation
 from fieldpress.config import to_plain, unknown
 from fieldpress.errors import ConfigError, SourceError
+from fieldpress.field import FieldConfig
+from fieldpress.grids import SceneGrids
 from fieldpress.presets import Recipe, recipe
 from fieldpress.settings import changed, exchange_parts, known_flags, settings_of
 from fieldpress.training.config import Budget
@@ -27,15 +29,11 @@ class Clip:
     name: str
     """The last part of its path."""
     frames: int
+    """Pictures that files are measured by: all of a video, those held out of photographs."""
     height: int
     width: int
     sha256: str
-    """Of its RGB pictures."""
-
-    @property
-    def pixels(self) -> int:
-        """Of all pictures."""
-        return self.frames * self.height * self.width
+    """Of what training looks at."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +57,30 @@ class Run:
         return f"{re.sub('[^a-z0-9.]+', '-', words.lower()).strip('-.')}-seed-{self.seed}-{digest}"
 
     @property
+    def expected_field(self) -> FieldConfig:
+        """The field, as far as it is known before training.
+
+        Raises:
+            ConfigError: The grids do not suit the source.
+        """
+        if isinstance(self.recipe.grids, SceneGrids):
+            return self.recipe.scene_field(self.recipe.grids.expected())
+        return self.recipe.field(self.clip.frames, self.clip.height, self.clip.width)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What tells a run from others, as rows of results have it; ``None`` where it does not apply."""
-        guidance, volume = self.recipe.training.guidance, to_plain(self.recipe.plan["volume"])
-        tuned = volume.get("codes") == "kmeans" and guidance.kind != "none"
+        guidance, features = self.recipe.training.guidance, to_plain(self.recipe.plan[self.recipe.features_rule])
+        tuned = features.get("codes") == "kmeans" and guidance.kind != "none"
         return {
-            "compressor": volume["id"],
+            "compressor": features["id"],
             "guide": guidance.kind,
             "every": None if guidance.kind == "none" else guidance.every,
             "init": self.recipe.training.start,
-            "codes": "kmeans, tuned" if tuned else volume.get("codes"),
-            "bits": volume["bits"] if volume["id"] in ("uniform", "dictionary") else None,
-            "ranks": volume.get("ranks"),
-            "crf": volume.get("crf"),
+            "codes": "kmeans, tuned" if tuned else features.get("codes"),
+            "bits": features["bits"] if features["id"] in ("uniform", "dictionary") else None,
+            "ranks": features.get("ranks", features.get("rank")),
+            "crf": features.get("crf"),
         }
 
     @property
@@ -116,7 +125,7 @@ def plan_runs(study: Study, clips: list[Clip], budget: Budget, seeds: int, devic
     Raises:
         ConfigError: A variation is impossible, here or for one of the clips.
     """
-    recipes = [with_settings(recipe(PRESET), variation.settings) for variation in study.variations]
+    recipes = [with_settings(recipe(study.preset), variation.settings) for variation in study.variations]
     return [
         Run(study.name, variation, chosen, clip, _part(budget, variation.budget_share), seed, device)
         for seed in range(seeds)

@@ -10,7 +10,9 @@ from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
 
 PRESET = "nvp-mini"
-"""What every variation starts from."""
+"""What variations on videos start from ..."""
+SCENE_PRESET = "radiance-vq"
+"""... and those on photographs."""
 CRFS = (24, 30, 36, 42)
 RANKS = (0.25, 0.4, 0.6)
 EVERY = {"video": 0.05, "tucker": 0.02}
@@ -18,6 +20,10 @@ EVERY = {"video": 0.05, "tucker": 0.02}
 OTHER_EVERIES = (0.01, 0.1, 0.2)
 DICTIONARY_BITS = (2, 4, 6, 8, 10, 12)
 UNIFORM_BITS = (2, 3, 4, 6, 8)
+SCENE_BITS = (3, 4, 6, 8)
+SCENE_RANDOM_BITS = (4, 8, 12)
+SCENE_RANKS = (2, 4, 8)
+HASH_BITS = (11, 13, 15)
 
 Settings = Mapping[str, str]
 """Text by dotted name, as flags of ``fieldpress encode`` without their dashes; parts first by their ids."""
@@ -59,6 +65,10 @@ class Study:
     """A paragraph for a stranger: what is compared, and what is held equal."""
     variations: tuple[Variation, ...]
     comparisons: tuple[Comparison, ...]
+    preset: str = PRESET
+    """What every variation starts from."""
+    of_scenes: bool = False
+    """Whether its sources are posed photographs, not videos."""
 
 
 _GUIDES = {
@@ -227,17 +237,79 @@ def _against(variations: list[Variation], base: str, *, speed: bool = False) -> 
     return (Comparison(chart, curve, base, speed) for chart, curve in curves if curve != base)
 
 
-_STUDIES = {"guidance": _guidance, "tucker": _tucker, "dictionary": _dictionary, "ideas": _ideas}
+def _radiance() -> Study:
+    chart = "Octree, files of all kinds"
+
+    def table(compressor: str, kind: str, **fields: str | float) -> dict[str, str]:
+        return {**_grids(compressor, ("plan.octree",), **fields), "training.guidance.kind": kind}
+
+    codes = {
+        "learned codes": ("learned", "special", SCENE_BITS),
+        "k-means after training": ("kmeans", "none", SCENE_BITS),
+        "k-means, entries tuned": ("kmeans", "special", SCENE_BITS),
+        "random codes": ("random", "special", SCENE_RANDOM_BITS),
+    }
+    variations = [
+        Variation(chart, curve, table("dictionary", kind, codes=way, bits=bits))
+        for curve, (way, kind, many) in codes.items()
+        for bits in many
+    ]
+    variations += [Variation(chart, "low rank", table("lowrank", "project", rank=rank)) for rank in SCENE_RANKS]
+    variations += [
+        Variation(chart, "uniform steps", table("uniform", "round-trip", bits=bits)) for bits in UNIFORM_BITS[:4]
+    ]
+    half = {"precision": "float16"}
+    variations.append(Variation(chart, "uncompressed octree, 16-bit floats", table("raw", "none", **half)))
+    variations += [
+        Variation(
+            chart,
+            "hash grid, 6 bits",
+            {"grids": "hashgrid", "grids.table-bits": str(bits), "training.guidance.kind": "round-trip"},
+        )
+        for bits in HASH_BITS
+    ]
+    variations += [
+        Variation(
+            chart,
+            "dense grid, entropy-coded",
+            {"grids": "dense", "grids.side": str(side), "training.guidance.kind": "round-trip"},
+        )
+        for side in (32, 64, 96)
+    ]
+    curves = dict.fromkeys(variation.curve for variation in variations)
+    return Study(
+        "radiance",
+        "What is the best way to store a scene's features?",
+        "Each file holds a radiance field of the same photographs, trained for the same budget, and shows pictures "
+        "that were held out. Its features stand on the corners of an octree, which is found from the photographs and "
+        "is part of every file: they are stored as b-bit codes into dictionaries (learned, by k-means, or a hash of "
+        "the place), as a product of two small matrices, in uniform steps, or as they are. A hash grid and a full grid "
+        "stand beside them. Files are compared at equal bytes, and all of it counts.",
+        tuple(variations),
+        tuple(Comparison(chart, "learned codes", base) for base in curves if base != "learned codes"),
+        SCENE_PRESET,
+        of_scenes=True,
+    )
+
+
+_STUDIES = {
+    "guidance": _guidance,
+    "tucker": _tucker,
+    "dictionary": _dictionary,
+    "ideas": _ideas,
+    "radiance": _radiance,
+}
 
 NAMES = (*_STUDIES, "all")
 """What :func:`studies` knows."""
 
 
-def studies(name: str, only: str | None = None) -> list[Study]:
+def studies(name: str, only: str | None = None, *, of_scenes: bool = False) -> list[Study]:
     """The study of this name, or each of them for ``all``.
 
     Args:
         name: One of :data:`NAMES`.
+        of_scenes: Whether the sources are posed photographs; ``all`` are those that suit them.
         only: Words, separated by commas; a point in whose chart, curve and settings none of them stands is left out.
             ``*`` in a word stands for anything: ``tucker: project:``, ``learned*bits=4``.
 
@@ -247,6 +319,11 @@ def studies(name: str, only: str | None = None) -> list[Study]:
     if name != "all" and name not in _STUDIES:
         raise ConfigError(unknown("study", name, NAMES))
     found = [build() for key, build in _STUDIES.items() if name in (key, "all")]
+    if name == "all":
+        found = [study for study in found if study.of_scenes == of_scenes]
+    elif found[0].of_scenes != of_scenes:
+        needed, given = ("posed photographs", "videos")[:: 1 if found[0].of_scenes else -1]
+        raise ConfigError(f"study {name} is of {needed}; the sources are {given}")
     if only is None:
         return found
     patterns = [f"*{word.strip().lower()}*" for word in only.split(",")]

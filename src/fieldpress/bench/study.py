@@ -1,6 +1,5 @@
 """A whole study: clips, runs, results, page."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import recipe
 from fieldpress.saving import save
-from fieldpress.sources import load
+from fieldpress.subjects import Scene, Subject, load_subject
 from fieldpress.training.config import Budget
 from fieldpress.writing import check_plan
 
@@ -55,7 +54,7 @@ def run_study(
 
     Args:
         name: Of the study, or ``all``.
-        sources: Videos or folders of pictures.
+        sources: Videos and folders of pictures, or posed photographs.
         out: A folder, new or of this very study.
         minutes: Training budget of a run; the preset's own if neither this nor ``steps`` is given.
         steps: Training budget of a run in steps instead.
@@ -71,13 +70,15 @@ def run_study(
         SourceError: A source cannot be read, or the folder not written or holds something else.
         KeyboardInterrupt: After Ctrl-C; finished runs stay.
     """
-    plan = studies(name)
-    wanted = [variation for study in studies(name, only) for variation in study.variations]
-    budget = _budget(minutes, steps)
+    subjects = [load_subject(source) for source in sources]
+    of_scenes = _of_scenes(subjects)
+    plan = studies(name, of_scenes=of_scenes)
+    wanted = [variation for study in studies(name, only, of_scenes=of_scenes) for variation in study.variations]
+    budget = _budget(minutes, steps, plan[0].preset)
     _check_count("--seeds", seeds, MAX_SEEDS)
     _check_count("--jobs", jobs, MAX_JOBS)
     device = choose_device(device)
-    clips = _clips(sources)
+    clips = _clips(sources, subjects)
     runs = {study.name: plan_runs(study, clips, budget, seeds, device) for study in plan}
     every_run = [run for group in runs.values() for run in group]
     _check(every_run)
@@ -100,11 +101,18 @@ def run_study(
     return Outcome(tuple(all_rows), failures)
 
 
-def _budget(minutes: float | None, steps: int | None) -> Budget:
+def _of_scenes(subjects: Sequence[Subject]) -> bool:
+    kinds = {isinstance(subject, Scene) for subject in subjects}
+    if len(kinds) > 1:
+        raise ConfigError("some sources are videos and some posed photographs; make a study of each")
+    return kinds == {True}
+
+
+def _budget(minutes: float | None, steps: int | None, preset: str) -> Budget:
     if minutes is not None and steps is not None:
         raise ConfigError("give --minutes-per-run or --steps, not both")
     if minutes is None and steps is None:
-        minutes = recipe("nvp-mini").minutes
+        minutes = recipe(preset).minutes
     return Budget(minutes, steps)
 
 
@@ -113,13 +121,11 @@ def _check_count(flag: str, count: int, most: int) -> None:
         raise ConfigError(f"{flag} is {count if abs(count) <= MAX_INTEGER else 'a huge number'}; expected 1 to {most}")
 
 
-def _clips(sources: Sequence[str]) -> list[Clip]:
+def _clips(sources: Sequence[str], subjects: Sequence[Subject]) -> list[Clip]:
     clips: list[Clip] = []
-    for source in sources:
-        observations = load(source)
-        frames, height, width, _ = observations.rgb.shape
-        digest = hashlib.sha256(observations.rgb.data).hexdigest()
-        clip = Clip(str(source), observations.name, frames, height, width, digest)
+    for source, subject in zip(sources, subjects, strict=True):
+        signal = subject.signal
+        clip = Clip(str(source), subject.name, signal.frames, signal.height, signal.width, subject.digest())
         if any(other.name == clip.name for other in clips):
             raise ConfigError(f"two sources are called {clip.name!r}; rename one, or give it once")
         clips.append(clip)
@@ -135,7 +141,7 @@ def _check(runs: Sequence[Run]) -> None:
     for run in {(id(run.recipe), run.clip.sha256): run for run in runs}.values():
         clip, chosen = run.clip, run.recipe
         try:
-            check_plan(chosen, chosen.field(clip.frames, clip.height, clip.width))
+            check_plan(chosen, run.expected_field)
         except (FieldpressError, ValueError) as error:
             variation = f"{run.variation.curve}, {run.point}"
             raise ConfigError(f"study {run.study}, {variation}: impossible for {clip.name}: {error}") from None

@@ -1,4 +1,4 @@
-"""The command line: ``fieldpress encode``, ``decode``, ``info``, ``eval``, ``presets`` and ``study``."""
+"""The command line: ``fieldpress encode``, ``decode``, ``render``, ``view`` and the other commands."""
 
 import sys
 from collections.abc import Sequence
@@ -11,8 +11,10 @@ from fieldpress.devices import let_threads_sleep
 from fieldpress.errors import ConfigError, FieldpressError
 
 _COMMANDS = {
-    "encode": ("encode", "run", "fit a video or an image into one small file"),
+    "encode": ("encode", "run", "fit a video, an image or posed photographs into one small file"),
     "decode": ("decode", "run", "turn a file back into pictures"),
+    "render": ("render", "run", "film a scene from a path of cameras"),
+    "view": ("view", "run", "look at a scene in the browser"),
     "info": ("show", "info", "what a file holds, and where its bytes go"),
     "eval": ("show", "evaluate", "how close a file's pictures are to a source"),
     "presets": ("show", "presets", "list the presets"),
@@ -20,10 +22,12 @@ _COMMANDS = {
 }
 """Module, function and purpose by name. The module is loaded when the command is called: most load torch."""
 
-_HELP = """fieldpress: videos and images as small files that hold a neural field
+_HELP = """fieldpress: videos, images and scenes as small files that hold a neural field
 
   fieldpress encode clip.mp4 clip.fpr --minutes 3
   fieldpress decode clip.fpr clip_decoded.mp4
+  fieldpress encode photos/ scene.fpr
+  fieldpress render scene.fpr scene.mp4
 
 commands:
 {commands}

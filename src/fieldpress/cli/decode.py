@@ -1,15 +1,21 @@
 """``fieldpress decode``: a file to pictures, all or some, at any scale and rate."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import arg
 
 from fieldpress.cli import flags
+from fieldpress.cli.opening import opened
 from fieldpress.cli.progress import counted
 from fieldpress.cli.timing import view_timing
 from fieldpress.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fieldpress.pictures import Pictures
+    from fieldpress.sinks.writing import Output
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class Decode:
     file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
     """A file that fieldpress wrote."""
     out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
-    """A .mp4, .mkv (lossless), .y4m or .png file, a folder for .png files, or - for .y4m on standard output."""
+    """A .mp4, .mkv (lossless), .y4m or .png file, a folder for .png files, or - for .y4m on standard output; a .ply
+    file for the surface of a shape."""
     frames: Annotated[str | None, arg(metavar="A:B[:STEP]")] = None
     """Which pictures, as Python slices them: 10:20 are 10 to 19, -5: the last five, ::2 every other one, 7 that one."""
     scale: Annotated[float, arg(metavar="S")] = 1.0
@@ -31,6 +38,8 @@ class Decode:
     """Output pictures per source picture; above 1 shows moments between them."""
     crop: Annotated[tuple[int, int, int, int] | None, arg(metavar="X,Y,W,H")] = None
     """The part to show: left, top, width and height in source pixels."""
+    levels: Annotated[int | None, arg(metavar="L")] = None
+    """Use so many levels only, the coarsest first; all that are there otherwise."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     force: bool = False
@@ -46,26 +55,20 @@ def run(arguments: list[str]) -> int:
     command = flags.parse(Decode, arguments)
     frames = slice(None) if command.frames is None else frame_range(command.frames)
 
-    from fieldpress import container
-    from fieldpress.devices import choose_device
-    from fieldpress.errors import FormatError
-    from fieldpress.loading import read_bytes
-    from fieldpress.reading import decode, read_header
     from fieldpress.sinks import check_output, write_pictures
     from fieldpress.views import view
 
+    if Path(command.out).suffix.lower() == ".ply":
+        _write_mesh(command)
+        return 0
     check_output(command.out, force=command.force)
-    device = choose_device(command.device)
-    data = read_bytes(command.file)
-    try:
-        signal, _, _ = read_header(container.read(data).header)
+    with opened(command.file, command.device, command.levels) as file:
         # Every complaint about the request comes before the grids are decoded.
-        part = view(signal, frames, command.scale, command.time_scale, command.crop)
+        part = view(file.signal, frames, command.scale, command.time_scale, command.crop)
         count = len(part.positions)
-        check_output(command.out, force=command.force, count=count)
-        decoded = decode(data, device)
-    except FormatError as error:
-        raise FormatError(f"{command.file}: {error}") from None
+        _check_film(check_output(command.out, force=command.force, count=count), part)
+        decoded = file.decode()
+    signal = file.signal
     timing = view_timing(signal, part.positions)
     write_pictures(
         command.out,
@@ -77,6 +80,51 @@ def run(arguments: list[str]) -> int:
         force=command.force,
     )
     return 0
+
+
+def _check_film(kind: "Output", part: "Pictures") -> None:
+    """Refuses a film of pictures that are not all of one size: the cameras of a scene may differ.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    from fieldpress.scenes import SceneView
+
+    if kind in ("folder", ".png") or not isinstance(part, SceneView):
+        return
+    sizes = sorted({(camera.lens.width, camera.lens.height) for camera in part.cameras})
+    if len(sizes) > 1:
+        found = " and ".join(f"{width} x {height}" for width, height in (sizes[0], sizes[-1]))
+        raise ConfigError(
+            f"the cameras of the scene see pictures of {len(sizes)} sizes, such as {found}, and a film has one; "
+            "name a folder, or use fieldpress render --size"
+        )
+
+
+def _write_mesh(command: Decode) -> None:
+    """The surface of a shape as a mesh.
+
+    Raises:
+        ConfigError: The file holds something else, or a part of its pictures is asked for.
+    """
+    import numpy as np
+
+    from fieldpress.meshing import Mesh, ply
+    from fieldpress.saving import save
+    from fieldpress.shapes import COLOUR, mesh_of
+    from fieldpress.signals.shape import Shape
+    from fieldpress.writing import check_target
+
+    check_target(Path(command.out), command.force)
+    if command.frames is not None or command.crop is not None or (command.scale, command.time_scale) != (1, 1):
+        raise ConfigError("--frames, --scale, --time-scale and --crop are for pictures, and a .ply file is a mesh")
+    with opened(command.file, command.device, command.levels) as file:
+        if not isinstance(file.signal, Shape):
+            raise ConfigError(f"{command.file} holds no shape; a mesh of a scene comes from fieldpress render --mesh")
+        decoded = file.decode()
+    vertices, faces = mesh_of(decoded)
+    colour = np.rint(255 * np.array(COLOUR)).astype(np.uint8)
+    save(command.out, ply(Mesh(vertices, faces, np.broadcast_to(colour, vertices.shape))))
 
 
 def frame_range(text: str) -> slice:

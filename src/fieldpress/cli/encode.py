@@ -20,16 +20,18 @@ from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.saving import save
 from fieldpress.settings import Settings, changed, exchange_parts, known_flags, settings_of
+from fieldpress.sources.photos import is_photos
 from fieldpress.writing import Interrupted, check_target, default_recipe, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fieldpress.report import Report
-    from fieldpress.signals.base import Signal
+    from fieldpress.subjects import Subject
     from fieldpress.training.loop import Progress
 
-_FOR_CLIPS = "nvp-fit"
+_FOR_CLIPS, _FOR_SCENES = "nvp-fit", "radiance-vq"
+"""Presets whose fields are the flags where none is named; a single picture's has the same fields as a clip's."""
 _SHORT = {"--init": "--training.start", "--rate-weight": "--training.rate-weight"}
 _SIZE_UNITS = {"": 1, "B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
@@ -46,11 +48,11 @@ class Encode:
     """
 
     source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
-    """A video, an image, or a folder of images."""
+    """A video, an image, a folder of images, or posed photographs (a transforms.json or a COLMAP model)."""
     out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
     """The file to write, usually .fpr."""
     preset: Annotated[str | None, tyro.conf.Positional, arg(metavar="PRESET")] = None
-    """Where all settings come from; nvp-fit for a video, image for a single picture."""
+    """Where all settings come from; nvp-fit for a video, image for a picture, radiance-vq for posed photographs."""
     minutes: Annotated[float | None, arg(metavar="M")] = None
     """Train that long; the preset says how long otherwise."""
     steps: Annotated[int | None, arg(metavar="N")] = None
@@ -122,7 +124,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _encode(command: Encode, preset: "Recipe | Callable[[Signal], Recipe]") -> "Report":
+def _encode(command: Encode, preset: "Recipe | Callable[[Subject], Recipe]") -> "Report":
     """The call, with a display and a log that watch it."""
     with ExitStack() as stack:
         log = None if command.log is None else TrainingLog(Path(command.log), command.resume)
@@ -176,9 +178,10 @@ def _bytes(size: str | None) -> int | None:
 
 def _preset(line: flags.Line) -> Recipe:
     """The preset whose fields are the flags of this line."""
+    default = _FOR_SCENES if line.words and is_photos(line.words[0]) else _FOR_CLIPS
     if line.wants_help:
-        return recipe(next((word for word in line.words if word in PRESETS), _FOR_CLIPS))
-    return recipe(line.words[2] if len(line.words) > 2 else _FOR_CLIPS)
+        return recipe(next((word for word in line.words if word in PRESETS), default))
+    return recipe(line.words[2] if len(line.words) > 2 else default)
 
 
 class _StopBetweenSteps:

@@ -4,7 +4,8 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import arg
@@ -44,7 +45,7 @@ class Eval:
     file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
     """A file that fieldpress wrote."""
     source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
-    """The video, image or folder it was made from, or another one of the same size."""
+    """What it was made from, or another source with pictures of the same size."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     json: bool = False
@@ -68,24 +69,40 @@ def info(arguments: list[str]) -> int:
     from fieldpress.loading import read_bytes
     from fieldpress.report import chunk_sizes
     from fieldpress.signals.base import Signal
+    from fieldpress.signals.radiance import Radiance
+    from fieldpress.signals.shape import Shape
 
     assert signals.SIGNALS, "the registry that from_plain reads is filled on import"
     data = read_bytes(command.file)
     try:
-        contents = container.read(data)
+        contents = container.read(data, partial=True)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
-        sizes = chunk_sizes(data)
+        sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
+        if not contents.complete and not contents.levels:
+            container.read(data)  # says how much is missing
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
-    bpp = 8 * len(data) / (signal.frames * signal.height * signal.width)
+    bpp = 8 * len(data) / signal.pixels
+    quality = signal.levels_psnr if isinstance(signal, Radiance | Shape) else ()
+    levels = [
+        {"level": number, "bytes": end, "psnr_rgb": psnr}
+        for number, (end, psnr) in enumerate(zip_longest(ends, quality[: len(ends)]), 1)
+    ]
     if command.json:
-        about = {"bytes": len(data), "bpp": bpp, **contents.header, "chunks": [asdict(size) for size in sizes]}
-        say(json.dumps(about, indent=2))
+        about = {"bytes": len(data), "whole_bytes": ends[-1], "bpp": bpp, **contents.header}
+        say(json.dumps({**about, "chunks": [asdict(size) for size in sizes], "levels": levels}, indent=2))
         return 0
     say(one_line(command.file))
-    say(columns(_description(signal, contents)))
+    rows = _description(signal, contents)
+    if not contents.complete:
+        there = f"{len(data):,} of {ends[-1]:,} bytes are there, {contents.levels} of {len(ends)} levels"
+        rows.append(["cut short", there])
+    say(columns(rows))
     say("")
-    say(columns(_size_table(sizes, len(data)), right=[1, 2]))
+    say(columns(_size_table(sizes, ends[-1]), right=[1, 2]))
+    if len(levels) > 1:
+        say("")
+        say(columns(_level_table(levels), right=[0, 1, 2, 3]))
     say(f"\n  {bpp:.4f} bits per pixel")
     return 0
 
@@ -140,10 +157,23 @@ def _pictures(signal: "Signal") -> str:
     plain = to_plain(signal)
     if plain["id"] == "image":
         return f"an image of {size}"
+    if plain["id"] == "radiance":
+        return f"a scene seen by {_cameras(plain)}, {signal.pixels:,} pixels in the source"
+    if plain["id"] == "shape":
+        return f"a shape seen by {signal.frames} camera{'s' if signal.frames > 1 else ''} of {size}"
     rate = Fraction(*plain["frame_rate"])
     times = " on average" if plain["timestamps"] is not None else ""
     length = duration(float(signal.frames / rate))
     return f"a video of {signal.frames} pictures of {size}, {float(rate):.6g} a second{times}, {length} long"
+
+
+def _cameras(scene: dict[str, Plain]) -> str:
+    """How many cameras a scene in plain data has, and the sizes of their pictures."""
+    used = sorted({stand["lens"] for stand in scene["stands"]})
+    sizes = sorted({(lens["width"], lens["height"]) for lens in (scene["lenses"][index] for index in used)})
+    count = f"{len(scene['stands'])} camera{'s' if len(scene['stands']) > 1 else ''}"
+    smallest, largest = (f"{width} x {height}" for width, height in (sizes[0], sizes[-1]))
+    return f"{count} of {smallest}" if len(sizes) == 1 else f"{count} of {smallest} to {largest}"
 
 
 def _plain_part(part: Plain) -> str:
@@ -158,3 +188,13 @@ def _size_table(sizes: "tuple[ChunkSize, ...]", total: int) -> list[list[str]]:
     for size in sizes:
         rows.append([size.name, f"{size.bytes:,}", f"{size.bytes / total:.1%}", one_line(size.compressor or "")])
     return [*rows, ["whole file", f"{total:,}", "100.0%", ""]]
+
+
+def _level_table(levels: list[dict[str, Any]]) -> list[list[str]]:
+    """What each level takes with all coarser ones, and what they are worth together."""
+    total = levels[-1]["bytes"]
+    rows = [["level", "bytes up to it", "share", "PSNR held out"]]
+    for level in levels:
+        psnr = "?" if level["psnr_rgb"] is None else f"{level['psnr_rgb']:.2f} dB"
+        rows.append([f"{level['level']}", f"{level['bytes']:,}", f"{level['bytes'] / total:.1%}", psnr])
+    return rows

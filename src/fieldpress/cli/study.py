@@ -24,14 +24,15 @@ class Study:
     Example: fieldpress study guidance clip.mp4 --out guidance --minutes-per-run 2 --seeds 3
 
     NAME is guidance (with each kind of it and without), tucker (ranks and starts), dictionary (codes and bits), ideas
-    (one switch at a time), or all. The folder gets a file and a report for each run, results.json, table.md and
-    index.html. The same command goes on where it was stopped.
+    (one switch at a time), radiance (ways to store a scene, of posed photographs), or all that suit the sources. The
+    folder gets a file and a report for each run, results.json, table.md and index.html. The same command goes on where
+    it was stopped.
     """
 
     name: Annotated[str, tyro.conf.Positional, arg(metavar="NAME")]
-    """guidance, tucker, dictionary, ideas or all."""
+    """guidance, tucker, dictionary, ideas, radiance or all."""
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, arg(metavar="SOURCE...")]
-    """Videos or folders of images."""
+    """Videos and folders of images, or posed photographs."""
     out: Annotated[str | None, arg(metavar="DIR")] = None
     """The folder for everything; needed."""
     minutes_per_run: Annotated[float | None, arg(metavar="M")] = None

@@ -106,6 +106,9 @@ def figures(report: "Report") -> str:
         ["pictures", pictures],
         ["made by", f"{report.preset}, {report.steps:,} steps, seed {report.seed}, {report.device}"],
     ]
+    if report.iou is not None and report.chamfer is not None:
+        rows.insert(2, ["IoU", f"{report.iou:.4f}"])
+        rows.insert(3, ["chamfer distance", f"{report.chamfer:.6f} of the longest side"])
     if report.encode_seconds is not None:
         rows.append(["encoding", f"{report.encode_seconds:.1f} s"])
     rows.append(["decoding", f"{report.decode_seconds:.2f} s, {report.decode_fps:.1f} pictures/s"])

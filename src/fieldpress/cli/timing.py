@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from fieldpress.signals import Image, Video
 from fieldpress.signals.base import Signal
+from fieldpress.signals.radiance import Radiance
+from fieldpress.signals.shape import Shape
 from fieldpress.signals.video import MAX_RATE_PART, MAX_TIME
 from fieldpress.sinks.timing import Timing
 
-_IMAGE_RATE = Fraction(25)
+_IMAGE_RATE, _SCENE_RATE = Fraction(25), Fraction(30)
 
 
 def view_timing(signal: Signal, positions: Sequence[Fraction]) -> Timing:
@@ -20,7 +22,8 @@ def view_timing(signal: Signal, positions: Sequence[Fraction]) -> Timing:
     half-way between their times. Evenly spaced times become a rate.
 
     Args:
-        signal: What the file shows; an image counts as a clip of 25 pictures a second.
+        signal: What the file shows; an image counts as a clip of 25 pictures a second, and what the cameras of a scene
+            or a shape see is shown at 30 a second.
         positions: Rising, in pictures: 2.5 is half-way between 2 and 3.
 
     Example:
@@ -29,6 +32,8 @@ def view_timing(signal: Signal, positions: Sequence[Fraction]) -> Timing:
         >>> view_timing(Video(9, 2, 2, (25, 1), (1, 25), None, "rgb", True), [Fraction(3), Fraction(5)]).frame_rate
         (25, 2)
     """
+    if isinstance(signal, Radiance | Shape):
+        return _constant(_SCENE_RATE)
     if not isinstance(signal, Video | Image):
         raise TypeError(f"a {type(signal).__name__} has no times")
     rate = _IMAGE_RATE if isinstance(signal, Image) else Fraction(*signal.frame_rate)

@@ -101,6 +101,28 @@ class Compressor(ABC):
         pieces = [reader.string() for _ in shapes[:-1]]
         return [self.decode(piece, shape) for piece, shape in zip([*pieces, reader.rest()], shapes, strict=True)]
 
+    def encode_after(self, arrays: Sequence[Array], coarser: Sequence[Array]) -> bytes:
+        """The arrays of one level as bytes, given those of the coarser levels, which the decoder then has already.
+
+        A file has a chunk for each level, coarse first, so that a prefix of it is a model. A compressor whose levels
+        say something of one another, such as those of an octree, overrides this; the others ignore ``coarser``.
+
+        Args:
+            arrays: At least one.
+            coarser: What this compressor has decoded at all coarser levels, those of the coarsest first; may be empty.
+        """
+        del coarser
+        return self.encode_all(arrays)
+
+    def decode_after(self, data: bytes, shapes: Sequence[Shape], coarser: Sequence[Array]) -> list[Array]:
+        """What :meth:`encode_after` wrote, given the same arrays of the coarser levels.
+
+        Raises:
+            FormatError: As :meth:`decode`.
+        """
+        del coarser
+        return self.decode_all(data, shapes)
+
 
 def joined(pieces: Sequence[bytes]) -> bytes:
     """The pieces of several tensors as the bytes of one chunk: each with its length, the last one without."""

@@ -28,7 +28,7 @@ _PULL = 0.02
 """How far a latent moves towards its entry when its code is renewed: it must not run off where its entry cannot go."""
 _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
-_DISTANCES = 1 << 19
+_DISTANCES = 1 << 21
 """Distances of cells to entries in a step, at most, where every step touches every cell."""
 _BLOCK = 1 << 22
 """Distances computed at a time: 16 MB of them."""

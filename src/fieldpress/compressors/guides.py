@@ -75,6 +75,8 @@ class Guide(nn.Module):
         self.halvings = 0.0
         """How much coarser than asked for the compressor is set; see :meth:`coarsen`."""
         self.guidance = guidance
+        self.coarser: Sequence[Tensor] = ()
+        """What the same rule of the plan has at coarser levels: these are decoded before, and may help."""
         self.due = guidance.start
         self.bits = 0.0
         """Size of the tensors when last written; 0 before."""
@@ -122,7 +124,8 @@ class Guide(nn.Module):
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         """Bits of the tensors, were they written now."""
-        return 8.0 * len(self.compressor.encode_all([array_of(value) for value in self.written(tensors)]))
+        arrays = [array_of(value) for value in self.written(tensors)]
+        return 8.0 * len(self.compressor.encode_after(arrays, self._coarser_arrays()))
 
     @torch.no_grad()
     def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
@@ -134,10 +137,14 @@ class Guide(nn.Module):
 
     def _round_trip(self, values: Sequence[Tensor]) -> tuple[bytes, list[Tensor]]:
         arrays = [array_of(value) for value in values]
-        data = self.compressor.encode_all(arrays)
+        coarser = self._coarser_arrays()
+        data = self.compressor.encode_after(arrays, coarser)
         self.bits = 8.0 * len(data)
-        decoded = self.compressor.decode_all(data, [array.shape for array in arrays])
+        decoded = self.compressor.decode_after(data, [array.shape for array in arrays], coarser)
         return data, [torch.from_numpy(array).to(value.device) for array, value in zip(decoded, values, strict=True)]
+
+    def _coarser_arrays(self) -> list[Array]:
+        return [array_of(tensor) for tensor in self.coarser]
 
     def get_extra_state(self) -> dict[str, Any]:
         """The clock, for checkpoints."""
@@ -228,7 +235,9 @@ def zeros_beside(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Cal
 
 
 def build_guide(compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> Guide:
-    """The guide of the asked kind for these tensors."""
+    """The guide of the asked kind for these tensors; none where nothing in them is learned."""
+    if not any(tensor.requires_grad for tensor in tensors):
+        return Unguided(compressor, guidance)
     match guidance.kind:
         case "none":
             return Unguided(compressor, guidance)

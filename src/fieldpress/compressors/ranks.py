@@ -13,8 +13,12 @@ Rank = int | float
 Ranks = Rank | tuple[Rank, ...]
 
 
-def check_ranks(ranks: Ranks) -> None:
+def check_ranks(ranks: Ranks, name: str = "tucker") -> None:
     """Lets ranks pass that some tensor could have.
+
+    Args:
+        ranks: As in :func:`ranks_of`.
+        name: Of the compressor, for messages.
 
     Raises:
         ConfigError: A rank is not a whole number from 1 to ``MAX_RANK`` or a share above 0 and up to 1, or there are
@@ -22,15 +26,15 @@ def check_ranks(ranks: Ranks) -> None:
     """
     each = ranks if isinstance(ranks, tuple) else (ranks,)
     if not 1 <= len(each) <= 4:
-        raise ConfigError(f"tucker: {len(each)} ranks; expected one, or one for each axis")
+        raise ConfigError(f"{name}: {len(each)} ranks; expected one, or one for each axis")
     for rank in each:
         if isinstance(rank, int) and not 1 <= rank <= MAX_RANK:
-            raise ConfigError(f"tucker: a rank is {rank}; expected 1 to {MAX_RANK}, or a share of the side such as 0.5")
+            raise ConfigError(f"{name}: a rank is {rank}; expected 1 to {MAX_RANK}, or a share of the side such as 0.5")
         if isinstance(rank, float) and not 0 < rank <= 1:
-            raise ConfigError(f"tucker: a rank is {rank}; expected a share above 0 and up to 1.0, or a whole number")
+            raise ConfigError(f"{name}: a rank is {rank}; expected a share above 0 and up to 1.0, or a whole number")
 
 
-def ranks_of(ranks: Ranks, shape: Shape) -> tuple[int, ...] | None:
+def ranks_of(ranks: Ranks, shape: Shape, name: str = "tucker") -> tuple[int, ...] | None:
     """The rank of every axis, or None for a tensor that the decomposition would not make smaller.
 
     The first axis, that of the channels, keeps its full rank unless every axis is given one.
@@ -39,6 +43,7 @@ def ranks_of(ranks: Ranks, shape: Shape) -> tuple[int, ...] | None:
         ranks: One for all axes but the first, one for each of them, or one for each axis; whole numbers, or shares of
             the side.
         shape: Of the tensor, 1 to 4 axes.
+        name: Of the compressor, for messages.
 
     Raises:
         ConfigError: There are ranks for another number of axes, or a rank is above its side.
@@ -52,21 +57,21 @@ def ranks_of(ranks: Ranks, shape: Shape) -> tuple[int, ...] | None:
     each = ranks if isinstance(ranks, tuple) else (ranks,) * (len(shape) - 1)
     if len(each) not in (len(shape) - 1, len(shape)):
         raise ConfigError(
-            f"tucker: {len(each)} ranks for a tensor of shape {shape}; expected {len(shape) - 1}, one for each axis "
+            f"{name}: {len(each)} ranks for a tensor of shape {shape}; expected {len(shape) - 1}, one for each axis "
             "but the first, or one for all of them"
         )
     each = (1.0,) * (len(shape) - len(each)) + each
-    found = tuple(_of_side(rank, shape, axis) for axis, rank in enumerate(each))
+    found = tuple(_of_side(rank, shape, axis, name) for axis, rank in enumerate(each))
     return found if numbers_of(found, shape) < math.prod(shape) else None
 
 
-def _of_side(rank: Rank, shape: Shape, axis: int) -> int:
+def _of_side(rank: Rank, shape: Shape, axis: int, name: str) -> int:
     side = shape[axis]
     if isinstance(rank, float):
         return max(1, math.floor(rank * side + 0.5))
     if rank > side:
         raise ConfigError(
-            f"tucker: rank {rank} is above {side}, the length of axis {axis} of a tensor of shape {shape}"
+            f"{name}: rank {rank} is above {side}, the length of axis {axis} of a tensor of shape {shape}"
         )
     return rank
 

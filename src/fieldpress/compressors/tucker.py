@@ -57,18 +57,26 @@ class Tucker(Compressor):
         for shape in shapes:
             self.parts.check(self.part_shapes(shape) or [shape])
 
+    def ranks_of(self, shape: Shape) -> tuple[int, ...] | None:
+        """Of every axis; None for a tensor that goes to ``parts``.
+
+        Raises:
+            ConfigError: The tensor cannot have these ranks.
+        """
+        return ranks_of(self.ranks, shape)
+
     def part_shapes(self, shape: Shape) -> list[Shape]:
         """Of the factors in the order of their axes, and of the core; none for a tensor that goes to ``parts``.
 
         Raises:
             ConfigError: The tensor cannot have these ranks.
         """
-        ranks = ranks_of(self.ranks, shape)
+        ranks = self.ranks_of(shape)
         return [] if ranks is None else [*factor_shapes(ranks, shape).values(), ranks]
 
     def encode(self, array: Array) -> bytes:
         require_finite(array)
-        ranks = ranks_of(self.ranks, array.shape)
+        ranks = self.ranks_of(array.shape)
         if ranks is None:
             return self.parts.encode(array)
         writer = PartWriter()
@@ -83,7 +91,7 @@ class Tucker(Compressor):
 
     def decode(self, data: bytes, shape: Shape) -> Array:
         try:
-            ranks = ranks_of(self.ranks, shape)
+            ranks = self.ranks_of(shape)
         except ConfigError as error:
             raise FormatError(str(error)) from None
         if ranks is None:

@@ -1,4 +1,4 @@
-"""The guide of Tucker: tensors that never leave their ranks."""
+"""The guide of Tucker and of low rank: tensors that never leave their ranks."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from fieldpress.compressors.guides import Guidance, Moment, RoundTrip
 from fieldpress.compressors.hosvd import decompose
-from fieldpress.compressors.ranks import ranks_of
 
 if TYPE_CHECKING:
+    from fieldpress.compressors.lowrank import LowRank
     from fieldpress.compressors.tucker import Tucker
 
 
@@ -29,9 +29,9 @@ class TuckerGuide(RoundTrip):
     Tensors that the compressor does not decompose have a straight-through round trip.
     """
 
-    def __init__(self, compressor: "Tucker", guidance: Guidance, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, compressor: "Tucker | LowRank", guidance: Guidance, tensors: Sequence[Tensor]) -> None:
         super().__init__(compressor, guidance, tensors)
-        self.ranks = [ranks_of(compressor.ranks, tuple(tensor.shape)) for tensor in tensors]
+        self.ranks = [compressor.ranks_of(tuple(tensor.shape)) for tensor in tensors]
         self.begun = False
 
     @torch.no_grad()

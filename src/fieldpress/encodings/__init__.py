@@ -1,12 +1,15 @@
 """Encodings: coordinates to features, from learned grids. One file and one registry line each."""
 
 from fieldpress.config import Registry
+from fieldpress.encodings.dense import Dense
 from fieldpress.encodings.flow import Flow
+from fieldpress.encodings.hashgrid import HashGrid
 from fieldpress.encodings.nested import Nested
+from fieldpress.encodings.octree import Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
 from fieldpress.field import EncodingConfig
 
-ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow)
+ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense)
 
-__all__ = ["ENCODINGS", "Flow", "Nested", "Planes", "Volume"]
+__all__ = ["ENCODINGS", "Dense", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume"]

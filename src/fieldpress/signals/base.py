@@ -27,6 +27,11 @@ class Signal(ABC):
     full_range: bool
     """Whether that luma uses all codes 0 to 255 (else 16 to 235)."""
 
+    @property
+    def pixels(self) -> int:
+        """Of everything that the source shows: what bits per pixel are counted by."""
+        return self.frames * self.height * self.width
+
 
 def check_size(height: int, width: int) -> None:
     """Refuse a picture size that no file may hold.

@@ -2,7 +2,8 @@
 
 ::
 
-    trainer = Trainer(field, rgb, plan, training, Budget(minutes=3), seed=0)
+    objective = ClipObjective(rgb, training, seed=0)
+    trainer = Trainer(field, objective, plan, training, Budget(minutes=3))
     for progress in trainer:
         print(progress.psnr, progress.bits)
     trainer.payloads            # chunk name -> bytes; the field now holds what they decode to
@@ -13,28 +14,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guide, Moment, build_guide
 from fieldpress.field import Field
-from fieldpress.metrics import ssim
 from fieldpress.training.config import Budget, Training
+from fieldpress.training.objective import Objective
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
-from fieldpress.training.sampling import Batch, FrameSampler, PixelSampler
-from fieldpress.training.start import start_field
 from fieldpress.training.steering import Steering
 
 DECODER = "decoder"
 _FINAL_RATE = 1e-3
 """Learning rates end at this share of their start."""
-_LEAST_ERROR = 1e-6
-"""Mean squared error below which a picture counts as perfect in the psnr loss: 60 dB."""
-_MOST_POINTS = 1 << 17
-"""Points are trained on in parts of so many, their gradients added: a batch of a million fits in memory."""
 _MOST_CODING = 0.25
 """With a budget in minutes, round trips take at most this share of the time: a slow codec is then met less often."""
 
@@ -65,16 +56,16 @@ class Target(NamedTuple):
 
 
 class Trainer:
-    """Fits a field to a clip and writes its tensors.
+    """Fits a field to a source and writes its tensors.
 
     Args:
-        field: Trained in place; on the same device as ``rgb``.
-        rgb: The clip.
+        field: Trained in place; on the same device as the objective.
+        objective: What it is fitted to.
         plan: Compressors by name pattern.
         training: Settings.
         budget: When to stop.
-        seed: Of everything drawn at random.
         target: The size that the file is to have; None leaves it to the plan's settings.
+        levels: Of the tensors that are not at level 0; each level of a rule is a chunk of its own.
 
     Raises:
         ConfigError: The plan does not cover the field, the start does not suit it, or the size cannot be reached.
@@ -83,35 +74,33 @@ class Trainer:
     def __init__(
         self,
         field: Field,
-        rgb: UInt8[Tensor, "t h w 3"],
+        objective: Objective,
         plan: Mapping[str, Compressor],
         training: Training,
         budget: Budget,
-        seed: int,
         target: Target | None = None,
+        levels: Mapping[str, int] | None = None,
     ) -> None:
         self.field, self.training, self.budget = field, training, budget
-        self._pixels = rgb[..., 0].numel()
+        self._objective = objective
         tensors = field.tensors()
-        self.chunks = assign(plan, tensors)
-        self._tensors = {chunk: [tensors[name] for name in names] for chunk, names in self.chunks.items()}
-        self.guides: dict[str, Guide] = {
-            chunk: build_guide(plan[chunk], training.guidance, group) for chunk, group in self._tensors.items()
-        }
+        self.chunks = assign(plan, tensors, levels or {})
+        self._tensors = {name: [tensors[t] for t in chunk.tensors] for name, chunk in self.chunks.items()}
+        self.guides: dict[str, Guide] = {}
+        for name, chunk in self.chunks.items():
+            self.guides[name] = build_guide(plan[chunk.rule], training.guidance, self._tensors[name])
+            self.guides[name].coarser = [t for other in chunk.coarser for t in self._tensors[other]]
         for guide in self.guides.values():
-            guide.to(rgb.device)
+            guide.to(objective.device)
         self.payloads: dict[str, bytes] = {}
-        self._generator = torch.Generator().manual_seed(seed)
-        sampler = FrameSampler if training.sampling == "frames" else PixelSampler
-        self._sampler = sampler(rgb, training.batch_pixels, self._generator)
         self._optimiser = LazyAdam(self._parameter_groups())
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self.coding_seconds, self._step_seconds = 0.0, 0.0
         """Time in compressors so far; time of the latest step."""
-        start_field(field, rgb, training.start)
+        objective.start(field)
         self._steering: Steering | None = None
         if target is not None:
-            self._steering = Steering(*target, self.guides, self._tensors, self._grid_chunks(), self._pixels)
+            self._steering = Steering(*target, self.guides, self._tensors, self._grid_chunks(), self._objective.pixels)
             self._steering.prepare(started=training.start != "random")
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
@@ -154,17 +143,17 @@ class Trainer:
 
     def _progress(self, share: float) -> Progress:
         psnr = -10 * math.log10(self._error + 1e-12)
-        return Progress(self.step, share, psnr, self.bits, self._seconds, self.bits / self._pixels)
+        return Progress(self.step, share, psnr, self.bits, self._seconds, self.bits / self._objective.pixels)
 
     @property
-    def compressors(self) -> dict[str, Compressor]:
-        """Of each chunk: the plan's, at the quality they were steered to."""
-        return {chunk: guide.compressor for chunk, guide in self.guides.items()}
+    def rules(self) -> dict[str, Compressor]:
+        """Of each rule of the plan that has tensors: its compressor, at the quality it was steered to."""
+        return {chunk.rule: self.guides[name].compressor for name, chunk in self.chunks.items()}
 
     @property
     def pixels_per_step(self) -> int:
         """How many pixels the loss of one step looks at."""
-        return self._sampler.pixels
+        return self._objective.pixels_per_step
 
     @property
     def bits(self) -> float:
@@ -190,7 +179,11 @@ class Trainer:
 
     def _grid_chunks(self) -> list[str]:
         """The chunks without a tensor of the decoder."""
-        return [chunk for chunk, names in self.chunks.items() if not any(n.startswith(DECODER + ".") for n in names)]
+        return [
+            name
+            for name, chunk in self.chunks.items()
+            if not any(tensor.startswith(DECODER + ".") for tensor in chunk.tensors)
+        ]
 
     def _settle_grids(self) -> None:
         grids = [chunk for chunk in self._grid_chunks() if chunk not in self.payloads]
@@ -221,16 +214,11 @@ class Trainer:
             if group["blockwise"]:
                 # Each step goes its part of the way, so that grids travel as far in a short run as in a long one, and
                 # in a long clip as in a short one: every change of a grid costs bits.
-                group["lr"] *= self.budget.pace(self._step_seconds) * self._pixels / self._sampler.pixels
-        batch = self._sampler.draw()
+                steps_per_pass = self._objective.pixels / self._objective.pixels_per_step
+                group["lr"] *= self.budget.pace(self._step_seconds) * steps_per_pass
         self._optimiser.zero_grad(set_to_none=True)
-        mean_squared_error = 0.0
-        for part in batch.parts(_MOST_POINTS):
-            share_of_batch = part.target.numel() / batch.target.numel()
-            distortion, squared = self._distortion(part)
-            (share_of_batch * distortion).backward()
-            mean_squared_error += share_of_batch * squared
-        moment = Moment(share, self.training.rate_weight / self._pixels)
+        mean_squared_error = self._objective.descend(self.field, share)
+        moment = Moment(share, self.training.rate_weight / self._objective.pixels)
         guided = [(guide, self._tensors[chunk]) for chunk, guide in self.guides.items() if chunk not in self.payloads]
         for guide, tensors in guided:
             penalty = guide.penalty(tensors)
@@ -241,20 +229,6 @@ class Trainer:
         for guide, tensors in guided:
             guide.show(tensors, moment)
         return mean_squared_error
-
-    def _distortion(self, batch: Batch) -> tuple[Tensor, float]:
-        """The loss of a batch as the preset has it, and its mean squared error."""
-        with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
-            output = self.field.planar(batch.query).float()
-        error = output - batch.target
-        squared = error.square().mean()
-        if self.training.loss == "l2":
-            return squared, squared.item()
-        if self.training.loss == "psnr":
-            pictures = error.square().mean((0, 2, 3))
-            return pictures.add(_LEAST_ERROR).log().mean(), squared.item()
-        pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
-        return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs, as tensors and plain values; for :meth:`load_state`."""
@@ -267,8 +241,7 @@ class Trainer:
             "guides": {chunk: guide.state_dict() for chunk, guide in self.guides.items()},
             "payloads": dict(self.payloads),
             "optimiser": self._optimiser.state_dict(),
-            "generator": self._generator.get_state(),
-            "queue": self._sampler.state(),
+            "objective": self._objective.state(),
             "dial": self._steering.dial if self._steering is not None else 0.0,
         }
 
@@ -284,7 +257,6 @@ class Trainer:
             for tensor in self._tensors[chunk]:
                 tensor.requires_grad_(False)
         self._optimiser.load_state_dict(state["optimiser"])
-        self._generator.set_state(state["generator"])
-        self._sampler.load_state(state["queue"])
+        self._objective.load_state(state["objective"])
         if self._steering is not None:
             self._steering.dial = state["dial"]  # the guides have loaded what it did to them

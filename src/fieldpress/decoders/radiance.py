@@ -1,0 +1,114 @@
+"""Density and view-dependent colour from the features of a place.
+
+The density is one linear reading of the features, so that it costs nothing beside them and interpolates as they do.
+The colour comes from a small perceptron that also sees from where one looks, as spherical harmonics. Source: the
+decoder of VQAD (Takikawa et al. 2022), features and direction through one hidden layer; here density is kept apart from
+the direction, so that a place is equally solid from all sides.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fieldpress.decoders.mlp import linear_layer
+from fieldpress.field import Decoder, DecoderConfig, Latent, Points, apply_linear
+
+_START_DENSITY = -5.0
+"""Bias of the density before softplus: a fresh field is a thin fog, through which every ray sees all of the scene."""
+
+
+@dataclass(frozen=True)
+class RadianceMlp(DecoderConfig):
+    """Perceptron over features and view direction."""
+
+    id: ClassVar[str] = "radiance"
+
+    width: int = 48
+    """Units of each hidden layer."""
+    depth: int = 1
+    """Hidden layers, at least 1."""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.width <= 4096 and 1 <= self.depth <= 16):
+            raise ValueError(f"a radiance decoder has a width of 1 to 4096 and a depth of 1 to 16, got {self}")
+
+    def build(self, features: int) -> "RadianceDecoder":
+        return RadianceDecoder(self, features)
+
+    def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
+        sizes = [features] + [self.width] * self.depth
+        hidden = {
+            f"hidden.{i}.{name}": shape
+            for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
+            for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,)))
+        }
+        own = {"view": (self.width, HARMONICS), "density.weight": (1, features), "density.bias": (1,)}
+        return {**own, **hidden, "last.weight": (3, self.width), "last.bias": (3,)}
+
+
+class RadianceDecoder(Decoder):
+    """The module of :class:`RadianceMlp`. Gives (4, n): red, green and blue in [0, 1], and density.
+
+    Points without directions have no colour: for them it gives the density alone, (1, n).
+
+    A density is absorption per 1/128 of the side of the unit cube.
+    """
+
+    def __init__(self, config: RadianceMlp, features: int) -> None:
+        super().__init__()
+        self.density = nn.Linear(features, 1)
+        self.view = nn.Parameter(torch.randn(config.width, HARMONICS) / HARMONICS**0.5)
+        sizes = [features] + [config.width] * config.depth
+        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.last = nn.Linear(config.width, 3)
+        for layer in self.hidden:
+            nn.init.kaiming_normal_(layer.weight)  # pyright: ignore[reportArgumentType]
+            nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
+        nn.init.ones_(self.density.weight)
+        nn.init.constant_(self.density.bias, _START_DENSITY)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, latent: Latent) -> Tensor:
+        assert isinstance(latent.query, Points), "a radiance decoder answers for points"
+        if latent.query.directions is None:
+            return functional.softplus(latent.linear(self.density.weight, self.density.bias))
+        first, *others = self.hidden
+        weight = torch.cat([self.density.weight, first.weight])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        bias = torch.cat([self.density.bias, first.bias])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        mixed = latent.linear(weight, bias)
+        density = functional.softplus(mixed[:1])
+        hidden = mixed[1:] + apply_linear(self.view, harmonics(latent.query.directions))
+        hidden = functional.relu(hidden)
+        for layer in others:
+            hidden = functional.relu(linear_layer(layer, hidden))  # pyright: ignore[reportArgumentType]
+        return torch.cat([torch.sigmoid(linear_layer(self.last, hidden)), density])
+
+
+HARMONICS = 9
+
+
+def harmonics(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "9 n"]:
+    """Real spherical harmonics up to degree 2, scaled to a mean square of 1 each.
+
+    Source: Sloan, "Efficient spherical harmonic evaluation", 2013.
+    """
+    x, y, z = directions.T
+    root3, root5, root15 = 3**0.5, 5**0.5, 15**0.5
+    return torch.stack(
+        [
+            torch.ones_like(x),
+            root3 * y,
+            root3 * z,
+            root3 * x,
+            root15 * x * y,
+            root15 * y * z,
+            root5 / 2 * (3 * z * z - 1),
+            root15 * x * z,
+            root15 / 2 * (x * x - y * y),
+        ]
+    )

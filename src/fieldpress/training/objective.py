@@ -1,0 +1,114 @@
+"""What a field is fitted to: pictures of a clip, photographs of a scene, the distance to a shape.
+
+The training loop knows budgets, guides and optimisers; an objective knows the source. It draws what a step looks at,
+and leaves the gradients of its error in the field.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from fieldpress.field import Field
+from fieldpress.metrics import ssim
+from fieldpress.training.config import Training
+from fieldpress.training.sampling import Batch, FrameSampler, PixelSampler
+from fieldpress.training.start import start_field
+
+_LEAST_ERROR = 1e-6
+"""Mean squared error below which a picture counts as perfect in the psnr loss: 60 dB."""
+_MOST_POINTS = 1 << 17
+"""Points are trained on in parts of so many, their gradients added: a batch of a million fits in memory."""
+
+
+class Objective(ABC):
+    """A source as the training loop sees it."""
+
+    pixels: int
+    """Of the whole source: what bits per pixel are counted by."""
+    pixels_per_step: int
+    """How many of them one step looks at."""
+    device: torch.device
+
+    @abstractmethod
+    def start(self, field: Field) -> None:
+        """Gives a fresh field the start that the training settings ask for.
+
+        Raises:
+            ConfigError: The field does not suit the start.
+        """
+
+    @abstractmethod
+    def descend(self, field: Field, share: float) -> float:
+        """Draws a batch and adds the gradients of its loss to the field's.
+
+        Args:
+            field: As the decoder would see it.
+            share: Of the training budget that is used, in [0, 1].
+
+        Returns:
+            The mean squared error of the batch, by which progress is shown.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs, as tensors and plain values."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on exactly where :meth:`state` was taken."""
+
+
+class ClipObjective(Objective):
+    """Pictures: whole ones or pixels of them, as the training settings say.
+
+    Args:
+        rgb: The clip, on the device of the field.
+        training: Sampling, batch, loss and start.
+        seed: Of the order in which pictures or pixels are drawn.
+    """
+
+    def __init__(self, rgb: UInt8[Tensor, "t h w 3"], training: Training, seed: int) -> None:
+        self._rgb, self._training = rgb, training
+        self._generator = torch.Generator().manual_seed(seed)
+        sampler = FrameSampler if training.sampling == "frames" else PixelSampler
+        self._sampler = sampler(rgb, training.batch_pixels, self._generator)
+        self.pixels = rgb[..., 0].numel()
+        self.pixels_per_step = self._sampler.pixels
+        self.device = rgb.device
+
+    def start(self, field: Field) -> None:
+        start_field(field, self._rgb, self._training.start)
+
+    def descend(self, field: Field, share: float) -> float:
+        batch = self._sampler.draw()
+        mean_squared_error = 0.0
+        for part in batch.parts(_MOST_POINTS):
+            share_of_batch = part.target.numel() / batch.target.numel()
+            distortion, squared = self._distortion(field, part)
+            (share_of_batch * distortion).backward()
+            mean_squared_error += share_of_batch * squared
+        return mean_squared_error
+
+    def _distortion(self, field: Field, batch: Batch) -> tuple[Tensor, float]:
+        """The loss of a batch as the preset has it, and its mean squared error."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
+            output = field.planar(batch.query).float()
+        error = output - batch.target
+        squared = error.square().mean()
+        if self._training.loss == "l2":
+            return squared, squared.item()
+        if self._training.loss == "psnr":
+            pictures = error.square().mean((0, 2, 3))
+            return pictures.add(_LEAST_ERROR).log().mean(), squared.item()
+        pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
+        return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
+
+    def state(self) -> dict[str, Any]:
+        return {"generator": self._generator.get_state(), "queue": self._sampler.state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self._generator.set_state(state["generator"])
+        self._sampler.load_state(state["queue"])

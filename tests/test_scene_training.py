@@ -1,0 +1,376 @@
+"""Scenes from photographs: the survey that finds where things are, training, and runs that are stopped."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from octrees import BOX, built, shell
+from scenes import Scene, camera_of, orbit, shoot, write_scene
+from small_scenes import PRESETS, SCENE, STEPS, photographs, small, small_views
+
+import fieldpress
+from clips import moving_pictures, rgb_frame, write_clip
+from fieldpress.decoders import RadianceMlp
+from fieldpress.encodings.corners import cells_of
+from fieldpress.encodings.octree import octree_of
+from fieldpress.errors import ConfigError
+from fieldpress.field import FieldConfig
+from fieldpress.presets import recipe
+from fieldpress.sources.photos import Photo, load_photos
+from fieldpress.training.checkpoint import checkpoint_path
+from fieldpress.training.config import Budget
+from fieldpress.training.layout import space_of
+from fieldpress.training.rays import PhotoRays
+from fieldpress.training.scene import SceneObjective
+from fieldpress.training.survey import Survey, carry_over, put_octants
+from fieldpress.writing import Interrupted, encode, evaluate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # sums in one order, so that files are the same on every run
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photographs(tmp_path_factory.mktemp("scene") / "photographs")
+
+
+@pytest.fixture(scope="module")
+def encoded(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, fieldpress.Report]]:
+    """A file of each preset and its report, made once."""
+    made: dict[str, tuple[Path, fieldpress.Report]] = {}
+
+    def make(name: str) -> tuple[Path, fieldpress.Report]:
+        if name not in made:
+            out = tmp_path_factory.mktemp("files") / f"{name}.fpr"
+            made[name] = out, encode(source, out, small(name), steps=STEPS, device="cpu")
+        return made[name]
+
+    return make
+
+
+def rays_of(photos: tuple[Photo, ...]) -> PhotoRays:
+    return PhotoRays(
+        [photo.camera for photo in photos],
+        [photo.rgb for photo in photos],
+        [photo.alpha for photo in photos],
+        torch.device("cpu"),
+    )
+
+
+# Pixels
+
+
+def test_pixels_of_photographs_of_several_sizes_are_numbered_through(tmp_path: Path):
+    shots = [*shoot(SCENE, small_views(2)), *shoot(SCENE, orbit(2, height=6, width=9, cx=4.5, cy=3.0, fx=9.0, fy=9.0))]
+    named = [shot._replace(name=f"img_{index}") for index, shot in enumerate(shots)]
+    folder = write_scene(tmp_path / "scene", "nerfstudio", named, per_frame=True)
+    loaded = load_photos(folder)
+    photos = tuple(sorted([*loaded.train, *loaded.test], key=lambda photo: photo.name))
+    rays = rays_of(photos)
+    assert len(rays) == 2 * 16 * 20 + 2 * 6 * 9
+    batch = rays.at(torch.arange(len(rays)))
+    expected = [photo.camera.rays() for photo in photos]
+    np.testing.assert_allclose(batch.origins.numpy(), np.concatenate([r.origins for r in expected]), atol=1e-6)
+    np.testing.assert_allclose(batch.directions.numpy(), np.concatenate([r.directions for r in expected]), atol=1e-6)
+    colours = np.concatenate([photo.rgb.reshape(-1, 3) for photo in photos])
+    np.testing.assert_allclose(batch.colours.numpy(), colours / 255, atol=1e-6)
+    alphas = np.concatenate([photo.alpha.ravel() for photo in photos if photo.alpha is not None])
+    np.testing.assert_allclose(batch.opacity.numpy(), alphas / 255, atol=1e-6)
+
+
+def test_opaque_photographs_are_opaque():
+    camera = camera_of(small_views(1)[0])
+    rays = PhotoRays([camera], [np.zeros((16, 20, 3), np.uint8)], [None], torch.device("cpu"))
+    assert bool((rays.draw(50, torch.Generator().manual_seed(0)).opacity == 1).all())
+
+
+# The survey
+
+
+def surveyed(scene: Scene, steps: int, levels: tuple[int, int] = (2, 4)) -> tuple[Survey, torch.Tensor]:
+    """A finished survey, and the places in the cube where rays of the photographs meet the scene."""
+    shots = shoot(scene, small_views(16))
+    cameras = [camera_of(shot.view) for shot in shots]
+    space = space_of(cameras, None, True)
+    pictures, alphas = [shot.rgba[..., :3] for shot in shots], [shot.rgba[..., 3] for shot in shots]
+    rays = PhotoRays(cameras, pictures, alphas, torch.device("cpu"))
+    torch.manual_seed(0)
+    training = replace(recipe("radiance-vq").training, batch_pixels=256)
+    survey = Survey(rays, space, levels, 4, RadianceMlp(16), training, Budget(steps=steps), seed=0)
+    for _ in survey.steps(lambda: 0.0):
+        pass
+    met = []
+    for shot in shots:
+        origins, directions = shot.view.rays()
+        hit = np.isfinite(shot.depth).ravel()
+        points = origins[hit] + (shot.depth.ravel()[hit, None] + 1e-3) * directions[hit]
+        met.append(
+            points @ np.array(space.matrix).reshape(4, 4)[:3, :3].T + np.array(space.matrix).reshape(4, 4)[:3, 3]
+        )
+    return survey, torch.from_numpy(np.concatenate(met))
+
+
+@pytest.fixture(scope="module")
+def survey() -> tuple[Survey, torch.Tensor]:
+    return surveyed(SCENE, 150)
+
+
+def test_a_survey_keeps_the_cells_with_surfaces(survey: tuple[Survey, torch.Tensor]):
+    found, met = survey
+    occupied = octree_of(found.field).occupancy >= 0
+    inside = ((met >= 0) & (met <= 1)).all(1)
+    assert inside.double().mean() > 0.99
+    kept = occupied[cells_of(met[inside], 16)[0].long().unbind(1)]
+    assert kept.double().mean() > 0.99
+
+
+def test_a_survey_drops_most_of_what_is_empty(survey: tuple[Survey, torch.Tensor]):
+    found, met = survey
+    occupied = octree_of(found.field).occupancy >= 0
+    surfaces = torch.zeros_like(occupied)
+    surfaces[cells_of(met.clamp(0, 1), 16)[0].long().unbind(1)] = True
+    assert occupied.sum() < 0.45 * occupied.numel()
+    # Cells with surfaces, and at most a few around each.
+    assert occupied.sum() < 5 * surfaces.sum()
+
+
+def test_a_survey_ends_with_the_octree_of_its_cells(survey: tuple[Survey, torch.Tensor]):
+    found, _ = survey
+    octree = octree_of(found.field)
+    octree.check()
+    assert found.config.encodings["octree"] == octree.config
+    assert [octree.config.side(level) for level in range(len(octree.config.cells))] == [4, 8, 16]
+
+
+def test_a_survey_of_one_step_keeps_something():
+    found, _ = surveyed(SCENE, 1)
+    octree_of(found.field).check()
+
+
+def test_features_are_carried_over_where_both_octrees_have_a_corner():
+    cells = shell(16)
+    fewer = cells.clone()
+    fewer[:8] = False
+    before, after = built(cells, 2, 3), built(fewer, 2, 3)
+    level = 2
+    old, new = (octree.worked_out(level + 1)[level].keys.tolist() for octree in (before, after))
+    carry_over(before, after)
+    features = after.levels[level].detach()[..., 0]
+    for number, key in enumerate(new):
+        assert torch.equal(features[:, number], before.levels[level].detach()[:, old.index(key), 0])
+
+
+def test_features_of_new_corners_and_levels_are_zero():
+    cells = shell(16)
+    before, after = built(cells.view(8, 2, 8, 2, 8, 2).any(5).any(3).any(1), 2, 3), built(torch.ones_like(cells), 2, 3)
+    old, new = (set(octree.worked_out(2)[1].keys.tolist()) for octree in (before, after))
+    carry_over(before, after)
+    known = torch.tensor([key in old for key in after.worked_out(2)[1].keys.tolist()])
+    assert old < new
+    assert not after.levels[1].detach()[:, ~known].any()
+    assert not after.levels[2].detach().any()
+
+
+def test_octants_are_put_as_they_are():
+    cells = shell(16)
+    octree = built(cells, 2, 1)
+    again = octree.config.build().double()
+    put_octants(again, list(octree.octants))
+    assert torch.equal(again.occupancy, octree.occupancy)
+
+
+# The objective
+
+
+def objective_and_field(seed: int = 0) -> tuple[SceneObjective, Any]:
+    shots = shoot(SCENE, small_views(4))
+    rays = PhotoRays(
+        [camera_of(shot.view) for shot in shots],
+        [shot.rgba[..., :3] for shot in shots],
+        [shot.rgba[..., 3] for shot in shots],
+        torch.device("cpu"),
+    )
+    octree = built(shell(16), 2, 4, torch.float32)
+    field = FieldConfig({"octree": octree.config}, RadianceMlp(8)).build()
+    put_octants(octree_of(field), list(octree.octants))
+    objective = SceneObjective(rays, BOX, 4 * 320, 64, seed)
+    objective.start(field)
+    return objective, field
+
+
+def test_a_step_leaves_the_gradients_of_one_prefix_and_shows_all_levels():
+    objective, field = objective_and_field()
+    touched = set()
+    for _ in range(25):
+        field.zero_grad(set_to_none=True)
+        objective.descend(field, 0.5)
+        octree = octree_of(field)
+        with_gradients = [level for level, table in enumerate(octree.levels) if table.grad is not None]
+        assert with_gradients == list(range(len(with_gradients)))
+        assert octree.shown == 3
+        touched.add(len(with_gradients))
+    assert touched == {1, 2, 3}
+
+
+def test_an_objective_goes_on_where_its_state_was_taken():
+    (one, field), (other, same) = objective_and_field(), objective_and_field(seed=5)
+    same.load_state_dict(field.state_dict())
+    for _ in range(3):
+        one.descend(field, 0.5)
+    other.load_state(one.state())
+    assert [one.descend(field, 0.5) for _ in range(4)] == [other.descend(same, 0.5) for _ in range(4)]
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_report_is_what_the_file_decodes_to(name: str, source: Path, encoded: Callable[..., Any]):
+    out, report = encoded(name)
+    again = evaluate(out, source, device="cpu")
+    assert report.bytes == out.stat().st_size == sum(chunk.bytes for chunk in report.chunks)
+    for figure in ("bytes", "bpp", "psnr_rgb", "ssim", "frames", "height", "width", "steps", "preset"):
+        assert getattr(again, figure) == getattr(report, figure)
+    assert report.bpp == 8 * report.bytes / (10 * 16 * 20)  # all photographs, those held out too
+    assert (report.steps, report.preset, report.frames) == (STEPS, name, 2)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_pictures_are_those_held_out(name: str, source: Path, encoded: Callable[..., Any]):
+    scene = fieldpress.open(encoded(name)[0])
+    held_out = load_photos(source).test
+    assert [photo.name for photo in held_out] == ["images/img_000.png", "images/img_008.png"]
+    assert [picture.shape for picture in scene] == [photo.rgb.shape for photo in held_out]
+
+
+def test_training_makes_pictures_better(source: Path, tmp_path: Path, encoded: Callable[..., Any]):
+    longer = encode(source, tmp_path / "out.fpr", small("radiance-vq"), steps=6 * STEPS, device="cpu")
+    assert longer.psnr_rgb > encoded("radiance-vq")[1].psnr_rgb + 2
+    assert longer.psnr_rgb > 17
+
+
+def test_every_level_of_a_hash_grid_is_trained(encoded: Callable[..., Any]):
+    tensors = fieldpress.open(encoded("radiance-hash")[0]).field.tensors()
+    sizes = {name: float(tensor.abs().max()) for name, tensor in tensors.items() if name.startswith("hashgrid.")}
+    assert len(sizes) == 5
+    # They start below 1e-4; a step of Adam moves a number by up to 0.02.
+    assert min(sizes.values()) > 1e-3, sizes
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_same_seed_gives_the_same_bytes(name: str, source: Path, tmp_path: Path, encoded: Callable[..., Any]):
+    encode(source, tmp_path / "again.fpr", small(name), steps=STEPS, device="cpu")
+    assert (tmp_path / "again.fpr").read_bytes() == encoded(name)[0].read_bytes()
+
+
+def test_another_seed_gives_other_bytes(source: Path, tmp_path: Path, encoded: Callable[..., Any]):
+    encode(source, tmp_path / "other.fpr", small("radiance-vq"), steps=STEPS, seed=1, device="cpu")
+    assert (tmp_path / "other.fpr").read_bytes() != encoded("radiance-vq")[0].read_bytes()
+
+
+def test_progress_counts_through_survey_and_training(source: Path, tmp_path: Path):
+    told = []
+    encode(source, tmp_path / "a.fpr", small("radiance-vq"), steps=STEPS, device="cpu", on_progress=told.append)
+    assert [progress.step for progress in told] == [*range(1, STEPS + 1), STEPS]
+    shares = [progress.share for progress in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert all(earlier.seconds <= later.seconds for earlier, later in pairwise(told))
+
+
+# Runs that are stopped
+
+
+def interrupt_at(step: int) -> Callable[[Any], None]:
+    def stop(progress: Any) -> None:
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("radiance-vq", 1),  # in the first round of the survey
+        ("radiance-vq", 4),  # in its second
+        ("radiance-vq", 6),  # at its end
+        ("radiance-vq", 7),  # after the first step of training
+        ("radiance-vq", 14),  # under guidance
+        ("radiance-vq", STEPS),  # after the grids have settled
+        ("radiance-hash", 4),
+        ("radiance-hash", 14),
+        ("radiance-dense", 14),
+        ("radiance-octree", 14),
+    ],
+)
+def test_a_stopped_run_goes_on_to_the_same_file(
+    name: str, step: int, source: Path, tmp_path: Path, encoded: Callable[..., Any]
+):
+    out = tmp_path / "broken.fpr"
+    with pytest.raises(Interrupted):
+        encode(source, out, small(name), steps=STEPS, device="cpu", on_progress=interrupt_at(step))
+    assert not out.exists()
+    steps: list[int] = []
+    torch.manual_seed(99)  # another process
+    encode(source, out, small(name), steps=STEPS, device="cpu", resume=True, on_progress=lambda p: steps.append(p.step))
+    assert steps[0] <= step + 1  # a survey begins its round anew
+    assert steps[0] > 1 or step < 3
+    assert out.read_bytes() == encoded(name)[0].read_bytes()
+    assert not checkpoint_path(out).exists()
+
+
+def test_a_run_that_is_stopped_twice_in_the_survey_goes_on_to_the_same_file(
+    source: Path, tmp_path: Path, encoded: Callable[..., Any]
+):
+    out = tmp_path / "broken.fpr"
+    for step in (3, 5):
+        with pytest.raises(Interrupted):
+            encode(
+                source,
+                out,
+                small("radiance-vq"),
+                steps=STEPS,
+                device="cpu",
+                resume=True,
+                on_progress=interrupt_at(step),
+            )
+    encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu", resume=True)
+    assert out.read_bytes() == encoded("radiance-vq")[0].read_bytes()
+
+
+def test_a_checkpoint_of_other_photographs_is_refused(source: Path, tmp_path: Path):
+    out = tmp_path / "out.fpr"
+    with pytest.raises(Interrupted):
+        encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu", on_progress=interrupt_at(3))
+    other = photographs(tmp_path / "other", scene=Scene(balls=((0.0, 0.0, 0.1, 0.5),)))
+    with pytest.raises(ConfigError, match="the checkpoint is of another run"):
+        encode(other, out, small("radiance-vq"), steps=STEPS, device="cpu", resume=True)
+
+
+# What does not fit
+
+
+def test_a_preset_for_clips_is_refused_for_photographs(source: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="preset nvp-fit is for videos and pictures; these are posed photographs"):
+        encode(source, tmp_path / "out.fpr", "nvp-fit", steps=STEPS)
+
+
+def test_a_preset_for_photographs_is_refused_for_a_clip(tmp_path: Path):
+    pictures = [rgb_frame(picture) for picture in moving_pictures(2, 32, 40)]
+    clip = write_clip(tmp_path / "clip.mkv", pictures, "ffv1", "bgr0")
+    with pytest.raises(ConfigError, match="preset radiance-vq is for posed photographs; this is a video or a picture"):
+        encode(clip, tmp_path / "out.fpr", "radiance-vq", steps=STEPS)
+
+
+def test_a_clip_is_no_reference_for_a_scene(tmp_path: Path, encoded: Callable[..., Any]):
+    clip = write_clip(tmp_path / "clip.mkv", [rgb_frame(p) for p in moving_pictures(2, 16, 20)], "ffv1", "bgr0")
+    with pytest.raises(ConfigError, match="are not of one kind"):
+        evaluate(encoded("radiance-vq")[0], clip)
