@@ -224,7 +224,12 @@ def test_ctrl_c_leaves_whole_runs_only_and_says_how_to_go_on(clip: Path, tmp_pat
     )
     script = tmp_path / "study.py"
     script.write_text(code.replace("'tests'", repr(str(Path(__file__).parent))))
-    with subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True) as running:
+
+    def heed_ctrl_c() -> None:  # a suite that runs in the background is told not to, and its children inherit that
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    command = [sys.executable, script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as running:
         assert running.stderr
         assert running.stderr.readline().startswith("study guidance: 0 of 4 runs")
         time.sleep(1)  # of the first run

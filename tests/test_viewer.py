@@ -186,7 +186,7 @@ def tab(viewer: Viewer, tmp_path: Path) -> Iterator[Tab]:
         pytest.skip(f"needs one of {', '.join(BROWSERS)}: apt-get install chromium")
     profile = tmp_path / "profile"
     flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking", "--mute-audio"]
-    drawing = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=700,500"]
+    drawing = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=480,360"]
     talking = [f"--user-data-dir={profile}", "--remote-debugging-port=0", "--remote-allow-origins=*"]
     page = f"http://127.0.0.1:{viewer.port}/"
     offline = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
