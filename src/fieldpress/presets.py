@@ -100,7 +100,7 @@ _PUBLISHED_TRAINING = Training(
 )
 
 _SCENE_TRAINING = Training(
-    guidance=Guidance(kind="special", start=0.1, every=0.05, settle=0.9),
+    guidance=Guidance(kind="special", start=0.25, settle=0.95),
     start="random",
     sampling="pixels",
     batch_pixels=2048,
@@ -166,7 +166,7 @@ _RECIPES = [
         decoder=RadianceMlp(),
         plan={
             "octree.octants": Octants(),
-            "octree": Dictionary(bits=6),
+            "octree": Dictionary(bits=6, rate=0.1),
             "hashgrid": Uniform(bits=6),
             "dense": _SCENE_GRID,
             "decoder": _SCENE_WEIGHTS,
