@@ -1,6 +1,6 @@
 """What learned codes cost in training a scene, and how fast one renders.
 
-    python benchmarks/scenes.py photos/ --steps 300 --bits 6
+    python benchmarks/radiance.py photos/ --steps 300 --bits 6
 
 After one survey, two trainers take steps by turns over copies of the same field, through the same prefixes of the
 levels: one with free float tables, one with dictionaries whose codes are being learned. The median of the ratios is
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=6)
     parser.add_argument("--steps", type=int, default=300, help="of the survey; the trainers take a tenth of it")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/scenes.json"))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/radiance.json"))
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
