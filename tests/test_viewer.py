@@ -28,7 +28,7 @@ from fieldpress.viewer import Renderers, Viewer, lens_of, pose_of  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ASKED_FOR = "FIELDPRESS_TEST_BROWSER"
-"""The environment variable that asks for the test in a browser; beside other tests it starved them."""
+"""The environment variable that asks for the test in a browser; `make test` runs it alone, after all others."""
 PATIENCE = 60.0
 """Seconds for what a browser that draws without a GPU, on a busy machine, may take."""
 
@@ -185,7 +185,7 @@ def viewer(file: bytes) -> Iterator[Viewer]:
 def tab(viewer: Viewer, tmp_path: Path) -> Iterator[Tab]:
     sync = pytest.importorskip("websockets.sync.client", reason="needs websockets, which comes with viser")
     if not os.environ.get(ASKED_FOR):
-        pytest.skip(f"a browser that draws in 3-D without a GPU takes every core for minutes: set {ASKED_FOR}=1")
+        pytest.skip(f"a browser that draws in 3-D without a GPU starves other tests: runs alone, with {ASKED_FOR}=1")
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip(f"needs one of {', '.join(BROWSERS)}: apt-get install chromium")
