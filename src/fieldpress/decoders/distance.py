@@ -5,14 +5,13 @@ that what the features say interpolates as they do, and the perceptron bends it.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.mlp import linear_layer
+from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
 from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
 
 UNIT = 16.0
@@ -31,19 +30,13 @@ class DistanceMlp(DecoderConfig):
     """Hidden layers, at least 1."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.width <= 4096 and 1 <= self.depth <= 16):
-            raise ValueError(f"a distance decoder has a width of 1 to 4096 and a depth of 1 to 16, got {self}")
+        check_sizes("a distance", self.width, self.depth)
 
     def build(self, features: int) -> "DistanceDecoder":
         return DistanceDecoder(self, features)
 
     def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
-        sizes = [features] + [self.width] * self.depth
-        hidden = {
-            f"hidden.{i}.{name}": shape
-            for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
-            for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,)))
-        }
+        hidden = hidden_shapes(features, self.width, self.depth)
         return {"skip": (1, features), **hidden, "last.weight": (1, self.width), "last.bias": (1,)}
 
 
@@ -52,13 +45,10 @@ class DistanceDecoder(Decoder):
 
     def __init__(self, config: DistanceMlp, features: int) -> None:
         super().__init__()
-        sizes = [features] + [config.width] * config.depth
         self.skip = nn.Parameter(torch.randn(1, features) / features**0.5)
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.hidden = hidden_layers(features, config.width, config.depth)
         self.last = nn.Linear(config.width, 1)
-        for layer in self.hidden:
-            nn.init.kaiming_normal_(layer.weight)  # pyright: ignore[reportArgumentType]
-            nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
+        start_hidden(self.hidden)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, latent: Latent) -> Tensor:

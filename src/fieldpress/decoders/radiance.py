@@ -7,7 +7,6 @@ the direction, so that a place is equally solid from all sides.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -15,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.mlp import linear_layer
+from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
 from fieldpress.field import Decoder, DecoderConfig, Latent, Points, apply_linear
 
 _START_DENSITY = -5.0
@@ -34,19 +33,13 @@ class RadianceMlp(DecoderConfig):
     """Hidden layers, at least 1."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.width <= 4096 and 1 <= self.depth <= 16):
-            raise ValueError(f"a radiance decoder has a width of 1 to 4096 and a depth of 1 to 16, got {self}")
+        check_sizes("a radiance", self.width, self.depth)
 
     def build(self, features: int) -> "RadianceDecoder":
         return RadianceDecoder(self, features)
 
     def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
-        sizes = [features] + [self.width] * self.depth
-        hidden = {
-            f"hidden.{i}.{name}": shape
-            for i, (fan_in, fan_out) in enumerate(pairwise(sizes))
-            for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,)))
-        }
+        hidden = hidden_shapes(features, self.width, self.depth)
         own = {"view": (self.width, HARMONICS), "density.weight": (1, features), "density.bias": (1,)}
         return {**own, **hidden, "last.weight": (3, self.width), "last.bias": (3,)}
 
@@ -63,12 +56,9 @@ class RadianceDecoder(Decoder):
         super().__init__()
         self.density = nn.Linear(features, 1)
         self.view = nn.Parameter(torch.randn(config.width, HARMONICS) / HARMONICS**0.5)
-        sizes = [features] + [config.width] * config.depth
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.hidden = hidden_layers(features, config.width, config.depth)
         self.last = nn.Linear(config.width, 3)
-        for layer in self.hidden:
-            nn.init.kaiming_normal_(layer.weight)  # pyright: ignore[reportArgumentType]
-            nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
+        start_hidden(self.hidden)
         nn.init.ones_(self.density.weight)
         nn.init.constant_(self.density.bias, _START_DENSITY)
         nn.init.zeros_(self.last.bias)

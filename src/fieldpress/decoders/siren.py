@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.mlp import linear_layer
+from fieldpress.decoders.perceptron import linear_layer
 from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
 
 _SLOPE = 0.01
