@@ -379,7 +379,7 @@ def quick() -> Iterator[None]:
     sizes = {"_SHAPE_SIDE": 48, "_SHAPE_CAMERAS": 3, "_SHAPE_PLACES": 8000, "_JUDGED_PLACES": 8192}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in sizes.items():
-            patch.setattr(f"fieldpress.subjects.{name}", value)
+            patch.setattr(f"fieldpress.subjects.solid.{name}", value)
         yield
 
 

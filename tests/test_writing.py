@@ -235,7 +235,7 @@ def test_every_preset_covers_its_field(name: str):
 
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fieldpress.subjects.Trainer", lambda *_: pytest.fail("training began"))
+    monkeypatch.setattr("fieldpress.subjects.base.Trainer", lambda *_: pytest.fail("training began"))
 
 
 def _plan(**plan: Compressor) -> Recipe:
@@ -274,7 +274,7 @@ def test_a_bad_request_is_refused_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None, case: str
 ):
     if case == "a start that the decoder cannot make":
-        monkeypatch.setattr("fieldpress.subjects.Trainer", Trainer)  # whose making it is that refuses
+        monkeypatch.setattr("fieldpress.subjects.base.Trainer", Trainer)  # whose making it is that refuses
         monkeypatch.setattr(Trainer, "_train_step", lambda *_: pytest.fail("training began"))
     change, message = BAD_REQUESTS[case]
     monkeypatch.chdir(tmp_path)
