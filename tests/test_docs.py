@@ -18,6 +18,7 @@ import torch
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress import cli, config, loading, writing
+from fieldpress.cli import bench as bench_command
 from fieldpress.cli import encode as encode_command
 from fieldpress.cli import study as study_command
 from fieldpress.compressors import COMPRESSORS
@@ -101,6 +102,7 @@ def test_a_command_line_in_a_page_is_understood(arguments: list[str], monkeypatc
 
     monkeypatch.setattr(encode_command, "encode", begin)
     monkeypatch.setattr(study_command, "run_study", begin)
+    monkeypatch.setattr(bench_command, "run_bench", begin)
     monkeypatch.setattr(writing, "evaluate", begin)
     monkeypatch.setattr(loading, "read_bytes", begin)
     Path("clip.fpr").unlink()  # so that a first encode of a page needs no --force

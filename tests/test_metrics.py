@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from clips import moving_pictures, ycbcr
-from fieldpress.metrics import Quality, bits_per_pixel, luma, picture_psnr, psnr, ssim
+from fieldpress.metrics import MS_SSIM_LEAST_SIDE, Quality, bits_per_pixel, luma, ms_ssim, picture_psnr, psnr, ssim
 
 
 def pair(*shape: int, noise: float = 0.1) -> tuple[Tensor, Tensor]:
@@ -65,6 +66,26 @@ def test_ssim_is_torchmetrics_inside_the_border(shape):
     assert isinstance(places, Tensor)
     inside = places[..., 5:-5, 5:-5].mean()  # there the window hangs over a mirrored border
     assert float(ssim(a, b)) == pytest.approx(float(inside), abs=1e-5)
+
+
+def test_ms_ssim_is_torchmetrics_but_for_its_border():
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    coarse, _ = pair(2, 3, 12, 14)
+    a = F.interpolate(coarse, (192, 224), mode="bicubic").clamp(0, 1)
+    b = (F.avg_pool2d(a, 17, 1, 8) + 0.2 * pair(2, 3, 192, 224)[0]).clamp(0, 1)
+    theirs = multiscale_structural_similarity_index_measure(b, a, data_range=1.0)
+    assert isinstance(theirs, Tensor)
+    # Of the coarsest scale, 12 x 14, all but 2 x 4 places are theirs alone: the window hangs over a mirrored border.
+    assert float(ms_ssim(a, b)) == pytest.approx(float(theirs), abs=5e-3)
+    assert float(ms_ssim(a, b)) < 0.99
+
+
+def test_ms_ssim_of_equal_pictures_is_one_and_of_small_ones_is_refused():
+    a, _ = pair(1, 1, MS_SSIM_LEAST_SIDE, 180)
+    assert float(ms_ssim(a, a)) == pytest.approx(1)
+    with pytest.raises(ValueError, match="expected 176 at least"):
+        ms_ssim(a[..., 1:, :], a[..., 1:, :])
 
 
 def test_ssim_of_equal_pictures_is_one():

@@ -19,11 +19,11 @@ from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.bench import study as study_module
 from fieldpress.bench import worker
 from fieldpress.bench.comparisons import bd_rate, findings, gain_at_equal_bytes
+from fieldpress.bench.encoding import Task
 from fieldpress.bench.runs import Clip, Run, plan_runs, with_settings
 from fieldpress.bench.studies import CRFS, NAMES, Comparison, Study, Variation, studies
 from fieldpress.bench.traincurve import BINS, TrainingCurve
 from fieldpress.bench.verdicts import lost, won
-from fieldpress.bench.worker import Task
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError
 from fieldpress.presets import recipe

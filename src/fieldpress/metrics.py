@@ -28,6 +28,10 @@ LUMA_WEIGHTS: dict[Matrix, tuple[float, float, float]] = {
 }
 """Weights of red, green and blue; a source without luma of its own takes BT.709's, the luma of its sRGB primaries."""
 
+MS_SSIM_LEAST_SIDE = 176
+"""Of pictures for :func:`ms_ssim`: after four halvings the window still has its 11 pixels."""
+
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -107,12 +111,47 @@ def ssim(a: Float[Tensor, "n c h w"], b: Float[Tensor, "n c h w"]) -> Float[Tens
     Raises:
         ValueError: The shapes differ or are not of rank 4.
     """
+    similarity, contrast = _similarity(a, b)
+    return (similarity * contrast).mean()
+
+
+def ms_ssim(a: Float[Tensor, "n c h w"], b: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
+    """Structural similarity at five scales of pictures with values in [0, 1]: 1 for equal ones.
+
+    Contrast and structure at every scale, luminance at the coarsest; between scales the mean of 2x2 pixels. Means
+    over places and channels are weighted per picture, as exponents, and multiplied; the mean over pictures.
+    Source: Wang, Simoncelli, Bovik 2003, with its weights.
+
+    Raises:
+        ValueError: The shapes differ or are not of rank 4, or a side is below :data:`MS_SSIM_LEAST_SIDE`.
+    """
+    if min(a.shape[-2:]) < MS_SSIM_LEAST_SIDE:
+        raise ValueError(f"sides are {tuple(a.shape[-2:])}; expected {MS_SSIM_LEAST_SIDE} at least")
+    result = torch.ones(len(a), dtype=a.dtype, device=a.device)
+    for scale, weight in enumerate(_SCALE_WEIGHTS):
+        if scale:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        similarity, contrast = _similarity(a, b)
+        coarsest = scale == len(_SCALE_WEIGHTS) - 1
+        likeness = (similarity * contrast if coarsest else contrast).mean(dim=(1, 2, 3))
+        result = result * likeness.relu() ** weight
+    return result.mean()
+
+
+def _similarity(
+    a: Float[Tensor, "n c h w"], b: Float[Tensor, "n c h w"]
+) -> tuple[Float[Tensor, "n c i j"], Float[Tensor, "n c i j"]]:
+    """Of the means under the window, and of contrast and structure; SSIM is the product.
+
+    Raises:
+        ValueError: The shapes differ or are not of rank 4.
+    """
     if a.shape != b.shape or a.ndim != 4:
         raise ValueError(f"expected two equal shapes (n, c, h, w), not {tuple(a.shape)} and {tuple(b.shape)}")
     mean_a, mean_b, mean_squares, mean_product = _blur(torch.cat([a, b, a * a + b * b, a * b], dim=1)).chunk(4, dim=1)
     product, squares = mean_a * mean_b, mean_a.square() + mean_b.square()
-    similar = (2 * product + _C1) * (2 * (mean_product - product) + _C2)
-    return (similar / ((squares + _C1) * (mean_squares - squares + _C2))).mean()
+    contrast = (2 * (mean_product - product) + _C2) / (mean_squares - squares + _C2)
+    return (2 * product + _C1) / (squares + _C1), contrast
 
 
 def _blur(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c i j"]:

@@ -5,16 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fieldpress.bench.bdrate import BD_POINTS, Curve, bjontegaard_package
 from fieldpress.bench.results import Row
 from fieldpress.bench.studies import Study
 
-BD_POINTS = 4
-"""Points that a curve needs for a BD-rate; with fewer the fit through them says nothing."""
 CLEAR_GAIN = 0.05
 """Decibels below which a difference counts as none."""
-NEEDS_BJONTEGAARD = 'pip install "fieldpress[bench]"'
 
 _SAMPLES = 65
 
@@ -100,10 +97,6 @@ def findings(study: Study, rows: Sequence[Row]) -> list[Finding]:
     return found
 
 
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Bytes, rising, and dB."""
-
-
 def gain_at_equal_bytes(curve: Curve, base: Curve) -> float | None:
     """How many dB a curve lies above another, averaged over the sizes, on a logarithmic scale, that both have.
 
@@ -139,15 +132,6 @@ def bd_rate(curve: Curve, base: Curve) -> float | None:
         warnings.simplefilter("ignore")  # of a small overlap: the page says what the curves share
         percent = bjontegaard.bd_rate(*base, *curve, method="pchip", require_matching_points=False)
     return float(percent) if isinstance(percent, float) and np.isfinite(percent) else None
-
-
-def bjontegaard_package():
-    """The optional package, or ``None``; it takes seconds to import."""
-    try:
-        import bjontegaard
-    except ImportError:
-        return None
-    return bjontegaard
 
 
 def _gains_of_points(pairs: Sequence[tuple[list[Row], list[Row]]]) -> tuple[tuple[str, float], ...]:

@@ -1,38 +1,41 @@
-"""The folder of a study: what it is of, checked before anything runs, and the files it ends with."""
+"""The folder of a study or a bench: what it is of, checked before anything runs."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.runs import RUNS, Clip
+from fieldpress.bench.runs import Clip
 from fieldpress.errors import SourceError
 from fieldpress.saving import save
-from fieldpress.training.config import Budget
-
-_IDENTITY = "study.json"
 
 
-def open_folder(folder: Path, name: str, clips: list[Clip], budget: Budget, device: str) -> None:
-    """Makes the folder, or makes sure that it holds this very study, which then goes on.
+def identities(clips: Sequence[Clip]) -> list[dict[str, Any]]:
+    """What clips are known by: everything but their paths."""
+    return [{key: value for key, value in asdict(clip).items() if key != "path"} for clip in clips]
+
+
+def open_folder(folder: Path, kind: str, identity: Mapping[str, Any], inside: str) -> None:
+    """Makes the folder, or makes sure that it holds this very study or bench, which then goes on.
+
+    Args:
+        folder: New, empty, or of an earlier call.
+        kind: ``study`` or ``bench``.
+        identity: What it is of, as plain data.
+        inside: The folder of files in it.
 
     Raises:
-        SourceError: It holds another study, or something else, or cannot be made; the message says which.
+        SourceError: It holds another one, or something else, or cannot be made; the message says which.
     """
-    identity = {
-        "study": name,
-        "clips": [{key: value for key, value in asdict(clip).items() if key != "path"} for clip in clips],
-        "budget": asdict(budget),
-        "device": device,
-    }
-    path = folder / _IDENTITY
+    path = folder / f"{kind}.json"
     try:
         if path.exists():
-            _compare(folder, json.loads(path.read_bytes()), identity)
+            _compare(folder, kind, json.loads(path.read_bytes()), identity)
         elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds something else than a study" if folder.is_dir() else "is a file"
+            what = f"holds something else than a {kind}" if folder.is_dir() else "is a file"
             raise SourceError(f"--out {folder}: {what}; name another folder")
-        (folder / RUNS).mkdir(parents=True, exist_ok=True)
+        (folder / inside).mkdir(parents=True, exist_ok=True)
     except ValueError as error:
         raise SourceError(f"{str(path)!r}: is damaged: {error}; name another folder") from None
     except OSError as error:
@@ -41,15 +44,17 @@ def open_folder(folder: Path, name: str, clips: list[Clip], budget: Budget, devi
         save(path, json.dumps(identity, indent=2).encode() + b"\n")
 
 
-def _compare(folder: Path, found: Any, asked: dict[str, Any]) -> None:
+def _compare(folder: Path, kind: str, found: Any, asked: Mapping[str, Any]) -> None:
     if not isinstance(found, dict):
         raise ValueError("it is no table")
-    for key, shown in (("study", str), ("clips", _shown_clips), ("budget", _shown_budget), ("device", str)):
-        if found.get(key) != asked[key]:
-            had, wanted = (shown(table.get(key)) for table in (found, asked))
-            hint = " with other pictures" if had == wanted else ""
+    for key, wanted in asked.items():
+        if found.get(key) != wanted:
+            shown = _SHOWN.get(key, str)
+            had, asked_for = shown(found.get(key)), shown(wanted)
+            hint = " with other pictures" if had == asked_for else ""
             raise SourceError(
-                f"--out {folder}: holds a study with {key} {had}{hint}, asked is {key} {wanted}; name another folder"
+                f"--out {folder}: holds a {kind} with {key} {had}{hint}, asked is {key} {asked_for}; "
+                "name another folder"
             )
 
 
@@ -62,3 +67,6 @@ def _shown_clips(clips: Any) -> str:
 def _shown_budget(budget: Any) -> str:
     known = {name: value for name, value in budget.items() if value is not None} if isinstance(budget, dict) else {}
     return " ".join(f"{value:g} {name}" for name, value in known.items() if isinstance(value, int | float)) or "?"
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {"clips": _shown_clips, "budget": _shown_budget}

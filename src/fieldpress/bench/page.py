@@ -6,14 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from fieldpress.bench import sections
-from fieldpress.bench.comparisons import NEEDS_BJONTEGAARD, bjontegaard_package, findings
+from fieldpress.bench.bdrate import NEEDS_BJONTEGAARD, bjontegaard_package
+from fieldpress.bench.comparisons import findings
 from fieldpress.bench.machine import machine
 from fieldpress.bench.results import COLUMNS, WORDS, Row, table
 from fieldpress.bench.studies import PRESET, Study
 from fieldpress.bench.verdicts import lost, won
 from fieldpress.training.config import Budget
 
-_HEAD = """<!doctype html>
+HEAD = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -27,6 +28,7 @@ _HEAD = """<!doctype html>
 <body>
 <main>
 """
+"""Of a page, up to its first words."""
 
 
 def page(
@@ -48,7 +50,7 @@ def page(
     studies = [study for study, _ in parts]
     title = studies[0].title if len(studies) == 1 else "What training for compression buys"
     text = [
-        _HEAD.format(
+        HEAD.format(
             title=f"fieldpress study: {escape(title)}", style=files("fieldpress.bench").joinpath("page.css").read_text()
         ),
         f'<header><p class="kicker">fieldpress study <b>{" · ".join(study.name for study in studies)}</b></p>',

@@ -7,6 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import av
+import numpy as np
+from numpy.typing import NDArray
+
 from fieldpress.bench.results import Row
 from fieldpress.bench.runs import RUNS
 from fieldpress.metrics import picture_psnr
@@ -59,9 +63,22 @@ def side_by_side(folder: Path, rows: Sequence[Row]) -> tuple[int, list[Shown]]:
     return index, [*shown, *(_shown(picture, picture_psnr(original, picture)) for picture in pictures)]
 
 
-def _shown(picture, psnr: float | None) -> Shown:
+def middle_part(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The whole of a picture that fits on the page, the middle of a larger one."""
     height, width, _ = picture.shape
     rows, columns = min(height, MAX_ROWS), min(width, MAX_COLUMNS)
     top, left = (height - rows) // 2, (width - columns) // 2
-    text = base64.b64encode(png(picture[top : top + rows, left : left + columns])).decode()
+    return picture[top : top + rows, left : left + columns]
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    """A picture that a bench wrote: (rows, columns, 3)."""
+    with av.open(str(path)) as container:
+        return np.asarray(next(container.decode(video=0)).to_ndarray(format="rgb24"), np.uint8)
+
+
+def _shown(picture: NDArray[np.uint8], psnr: float | None) -> Shown:
+    part = middle_part(picture)
+    text = base64.b64encode(png(part)).decode()
+    rows, columns, _ = part.shape
     return Shown(f"data:image/png;base64,{text}", rows, columns, psnr)

@@ -1,4 +1,4 @@
-"""Runs in worker processes, several at a time."""
+"""Jobs in worker processes, several at a time."""
 
 import multiprocessing
 import queue
@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from fieldpress.bench.worker import Share, Task, begin, execute
+from fieldpress.bench.worker import Job, Share, begin, execute
 from fieldpress.errors import SourceError
 
 _POLL_SECONDS = 0.25
@@ -27,10 +27,18 @@ class StudyProgress(NamedTuple):
     """Of the work of this call, in [0, 1]."""
     seconds: float
     """Since this call began."""
+    phase: str = ""
+    """Which part of the whole this call is."""
 
 
 def run_tasks(
-    tasks: Sequence[Task], jobs: int, finished: int, watch: Callable[[StudyProgress], None]
+    tasks: Sequence[Job],
+    jobs: int,
+    finished: int,
+    watch: Callable[[StudyProgress], None],
+    *,
+    phase: str = "",
+    fresh: bool = False,
 ) -> dict[str, str]:
     """Runs them all; those that are impossible do not stop the others.
 
@@ -40,6 +48,8 @@ def run_tasks(
             steps gives the same files.
         finished: Runs that need no task any more.
         watch: Called a few times a second.
+        phase: What they are, for the watcher.
+        fresh: A new process for each, so that the peak of its memory is its own.
 
     Returns:
         Why a run was impossible, by its name.
@@ -53,13 +63,14 @@ def run_tasks(
     context = multiprocessing.get_context("spawn")
     stop, reports = context.Event(), context.Queue()
     started = time.monotonic()
-    work = {task.run.name: task.run.variation.budget_share for task in tasks}
+    work = {task.name: task.work for task in tasks}
     shares = dict.fromkeys(work, 0.0)
     failures: dict[str, str] = {}
-    with ProcessPoolExecutor(min(jobs, len(tasks)), context, begin, (stop, reports)) as pool:
+    workers, last = min(jobs, len(tasks)), 1 if fresh else None
+    with ProcessPoolExecutor(workers, context, begin, (stop, reports), max_tasks_per_child=last) as pool:
         try:
             with _deaf_to_ctrl_c():
-                pending = {pool.submit(execute, task): task.run.name for task in tasks}
+                pending = {pool.submit(execute, task): task.name for task in tasks}
             while pending:
                 for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
                     name, failure = pending.pop(future), future.result()
@@ -70,7 +81,7 @@ def run_tasks(
                     shares[report.name] = max(shares[report.name], report.share)
                 done = finished + len(tasks) - len(pending) - len(failures)
                 share = sum(work[name] * shares[name] for name in work) / sum(work.values())
-                watch(StudyProgress(done, finished + len(tasks), share, time.monotonic() - started))
+                watch(StudyProgress(done, finished + len(tasks), share, time.monotonic() - started, phase))
         except BrokenProcessPool:
             raise SourceError(
                 "a worker process died, perhaps for lack of memory; finished runs are kept: try again with fewer --jobs"

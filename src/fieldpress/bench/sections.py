@@ -88,7 +88,7 @@ def _rate_distortion(name: str, rows: Sequence[Row], colours: dict[str, int]) ->
     seeds = len({row.run.seed for row in rows})
     spread = f" Each is the mean of {seeds} seeds, the upright strokes span them." if seeds > 1 else ""
     drawn = chart(name, lines, Axis("bits per pixel", True), Axis("RGB PSNR, dB"), "Quality against size of the files")
-    return _figure(drawn, f"Quality against size: up and to the left is better. Each mark is a finished file.{spread}")
+    return figure(drawn, f"Quality against size: up and to the left is better. Each mark is a finished file.{spread}")
 
 
 def _training(name: str, rows: Sequence[Row], colours: dict[str, int]) -> str:
@@ -112,7 +112,7 @@ def _training(name: str, rows: Sequence[Row], colours: dict[str, int]) -> str:
         "PSNR during training",
     )
     teeth = " Each tooth is a round trip: what the compressor drops is lost at once and earned back." if trips else ""
-    return _figure(
+    return figure(
         drawn,
         f"Training at {escape(point) or 'the only setting'}, seed 0: how well the decoder network shows the latest "
         f"batches, from the numbers that it sees.{teeth} A curve without round trips does not know what the file "
@@ -148,7 +148,7 @@ def _how_often(name: str, rows: Sequence[Row], findings: Sequence[Finding], colo
         return ""
     x, y = Axis("share of the budget between two round trips", True, True), Axis("dB gained at equal bytes")
     point = next(row.run.point for row in rows if row.run.variation.varies is not None)
-    return _figure(
+    return figure(
         chart(name, lines, x, y, "Gain against how often round trips happen"),
         f"How often to meet the compressor: gain over no guidance at equal bytes, at {escape(point)}.",
     )
@@ -190,7 +190,8 @@ def _card(png: str, rows: int, columns: int, title: str, text: str) -> str:
     return f"<div>{picture}<p><b>{escape(title)}</b><br>{text}</p></div>"
 
 
-def _figure(drawn: str, caption: str) -> str:
+def figure(drawn: str, caption: str) -> str:
+    """A drawing and what it shows, as HTML both."""
     return f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>"
 
 

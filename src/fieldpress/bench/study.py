@@ -1,17 +1,17 @@
 """A whole study: clips, runs, results, page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fieldpress.bench.folder import open_folder
+from fieldpress.bench.encoding import Task
+from fieldpress.bench.folder import identities, open_folder
 from fieldpress.bench.page import page
+from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count, clips_of
 from fieldpress.bench.results import Row, results_json, table_markdown
-from fieldpress.bench.runs import RUNS, Clip, Run, plan_runs, read_record
+from fieldpress.bench.runs import RUNS, Run, plan_runs, read_record
 from fieldpress.bench.scheduler import StudyProgress, run_tasks
 from fieldpress.bench.studies import studies
-from fieldpress.bench.worker import Task
-from fieldpress.config import MAX_INTEGER
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import recipe
@@ -19,9 +19,6 @@ from fieldpress.saving import save
 from fieldpress.subjects import Scene, Subject, load_subject
 from fieldpress.training.config import Budget
 from fieldpress.writing import check_plan
-
-MAX_SEEDS = 1000
-MAX_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -75,15 +72,16 @@ def run_study(
     plan = studies(name, of_scenes=of_scenes)
     wanted = [variation for study in studies(name, only, of_scenes=of_scenes) for variation in study.variations]
     budget = _budget(minutes, steps, plan[0].preset)
-    _check_count("--seeds", seeds, MAX_SEEDS)
-    _check_count("--jobs", jobs, MAX_JOBS)
+    check_count("--seeds", seeds, MAX_SEEDS)
+    check_count("--jobs", jobs, MAX_JOBS)
     device = choose_device(device)
-    clips = _clips(sources, subjects)
+    clips = clips_of(sources, subjects)
     runs = {study.name: plan_runs(study, clips, budget, seeds, device) for study in plan}
     every_run = [run for group in runs.values() for run in group]
     _check(every_run)
     folder = Path(out)
-    open_folder(folder, name, clips, budget, device)
+    identity = {"study": name, "clips": identities(clips), "budget": asdict(budget), "device": device}
+    open_folder(folder, "study", identity, RUNS)
 
     asked = {run.name: run for run in every_run if run.variation in wanted}
     waiting = {name: run for name, run in asked.items() if read_record(folder, name) is None}
@@ -114,22 +112,6 @@ def _budget(minutes: float | None, steps: int | None, preset: str) -> Budget:
     if minutes is None and steps is None:
         minutes = recipe(preset).minutes
     return Budget(minutes, steps)
-
-
-def _check_count(flag: str, count: int, most: int) -> None:
-    if not 1 <= count <= most:
-        raise ConfigError(f"{flag} is {count if abs(count) <= MAX_INTEGER else 'a huge number'}; expected 1 to {most}")
-
-
-def _clips(sources: Sequence[str], subjects: Sequence[Subject]) -> list[Clip]:
-    clips: list[Clip] = []
-    for source, subject in zip(sources, subjects, strict=True):
-        signal = subject.signal
-        clip = Clip(str(source), subject.name, signal.frames, signal.height, signal.width, subject.digest())
-        if any(other.name == clip.name for other in clips):
-            raise ConfigError(f"two sources are called {clip.name!r}; rename one, or give it once")
-        clips.append(clip)
-    return clips
 
 
 def _check(runs: Sequence[Run]) -> None:

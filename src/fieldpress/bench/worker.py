@@ -1,4 +1,4 @@
-"""What a worker process does: one encode after the other, on one thread.
+"""What a worker process does: one job after the other, on one thread.
 
 Everything heavy is imported inside the functions, after :func:`begin` has said how many threads there are.
 """
@@ -6,38 +6,52 @@ Everything heavy is imported inside the functions, after :func:`begin` has said 
 import os
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from fieldpress.bench.runs import Run
-    from fieldpress.training.loop import Progress
+from typing import NamedTuple, Protocol
 
 _REPORT_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Task:
-    """A run and where its file goes; the record goes beside it."""
+class Report(Protocol):
+    """Takes how far a job is, in [0, 1]. A job calls it often: it raises what ends the job when all are stopped."""
 
-    run: "Run"
-    file: Path
+    def __call__(self, share: float, /) -> None: ...
+
+
+class Job(Protocol):
+    """Something that makes a file and its record, both or neither; it travels to a worker process."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the jobs of a call."""
+        ...
+
+    @property
+    def work(self) -> float:
+        """How much there is to do, compared with the other jobs of a call."""
+        ...
+
+    def perform(self, report: Report) -> None:
+        """Does it.
+
+        Raises:
+            FieldpressError: It is impossible.
+        """
+        ...
 
 
 class Share(NamedTuple):
-    """How far a run is."""
+    """How far a job is."""
 
     name: str
     share: float
-    """Of its training budget."""
+    """In [0, 1]."""
 
 
 class _Stopped(Exception):
-    """The study was stopped."""
+    """All jobs were stopped."""
 
 
 class _Line:
@@ -51,8 +65,8 @@ def begin(stop: Event, reports: "Queue[Share]") -> None:
     """Prepares this process.
 
     Args:
-        stop: Ends the run in hand between two steps, and those to come at once.
-        reports: Takes how far the run is.
+        stop: Ends the job in hand where it next reports, and those to come at once.
+        reports: Takes how far the job is.
     """
     os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -63,58 +77,28 @@ def begin(stop: Event, reports: "Queue[Share]") -> None:
     torch.set_num_threads(1)
 
 
-def execute(task: Task) -> str | None:
-    """Encodes; leaves the file and its record, or neither.
+def execute(job: Job) -> str | None:
+    """Does a job.
 
     Returns:
-        Why the run is impossible; ``None`` when it is done, or stopped.
+        Why it is impossible; ``None`` when it is done, or stopped.
     """
-    import json
-    from dataclasses import asdict
-    from tempfile import TemporaryDirectory
-
-    import fieldpress
-    from fieldpress.bench.traincurve import TrainingCurve
-    from fieldpress.config import to_plain
     from fieldpress.errors import FieldpressError
-    from fieldpress.saving import save
 
-    run, curve = task.run, TrainingCurve()
     due = 0.0
 
-    def watch(progress: "Progress") -> None:
+    def report(share: float, /) -> None:
         nonlocal due
         if _Line.stop.is_set():
             raise _Stopped
-        curve.add(progress)
         if time.monotonic() >= due:
             due = time.monotonic() + _REPORT_SECONDS
-            _Line.reports.put(Share(run.name, progress.share))
+            _Line.reports.put(Share(job.name, share))
 
     try:
         if _Line.stop.is_set():
             raise _Stopped
-        with TemporaryDirectory(prefix="fieldpress-") as folder:
-            out = Path(folder) / "run.fpr"
-            budget = run.budget
-            report = fieldpress.encode(
-                run.clip.path,
-                out,
-                run.recipe,
-                minutes=budget.minutes,
-                steps=budget.steps,
-                seed=run.seed,
-                device=run.device,
-                on_progress=watch,
-            )
-            save(task.file, out.read_bytes())
-        record = {
-            "variation": asdict(run.variation),
-            "recipe": to_plain(run.recipe),
-            "report": asdict(report),
-            "curve": curve.to_plain(),
-        }
-        save(task.file.with_suffix(".json"), json.dumps(record).encode())
+        job.perform(report)
     except _Stopped:
         return None
     except FieldpressError as error:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "eval": ("show", "evaluate", "how close a file's pictures are to a source"),
     "presets": ("show", "presets", "list the presets"),
     "study": ("study", "run", "encode clips in many ways, and write a page that says what each bought"),
+    "bench": ("bench", "run", "measure presets against real codecs, and write a page of curves"),
 }
 """Module, function and purpose by name. The module is loaded when the command is called: most load torch."""
 

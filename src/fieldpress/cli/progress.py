@@ -1,5 +1,6 @@
 """How far a command is, on standard error: a bar on a terminal, a line now and then elsewhere."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -29,7 +30,7 @@ def training_display(source: str) -> "AbstractContextManager[Callable[[Training]
 
 
 def study_display(name: str) -> "AbstractContextManager[Callable[[StudyProgress], None]]":
-    """Shows a study; call what it gives now and then."""
+    """Shows runs of a study or a bench under a name; call what it gives now and then."""
     return _study_bar(name) if _draws() else _study_lines(name)
 
 
@@ -90,7 +91,7 @@ def _training_lines() -> "Iterator[Callable[[Training], None]]":
 def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
     text = TextColumn("{task.description}", markup=False)
     with _bar(text, BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}", markup=False)) as bar:
-        task = bar.add_task(one_line(f"study {name}"), total=None, figures="")
+        task = bar.add_task(one_line(name), total=None, figures="")
 
         def show(study: "StudyProgress") -> None:
             bar.update(task, total=1.0, completed=study.share, figures=_runs(study))
@@ -108,21 +109,22 @@ def _study_lines(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
         if study.done < study.total and (study.done == told or time.monotonic() < due):
             return
         due, told = time.monotonic() + _LINE_SECONDS, study.done
-        console.print(f"study {name}: {_runs(study)}")
+        console.print(f"{one_line(name)}: {_runs(study)}")
 
     yield show
 
 
 def _runs(study: "StudyProgress") -> str:
     left = duration(study.seconds * (1 / study.share - 1)) if study.share > _TELLING else "?"
-    return f"{study.done} of {study.total} runs  {left} left"
+    return f"{f'{study.phase}  ' if study.phase else ''}{study.done} of {study.total} runs  {left} left"
 
 
 def _figures(step: "Training") -> str:
     """PSNR, estimated size and time left; the size is known from the first round trip on."""
     left = duration(step.seconds * (1 / step.share - 1)) if step.share > _TELLING else "?"
     size = f"{step.bpp:.4f} bpp" if step.bpp else "? bpp"
-    return f"{step.psnr:.2f} dB  {size}  {left} left"
+    psnr = "?" if math.isnan(step.psnr) else f"{step.psnr:.2f}"
+    return f"{psnr} dB  {size}  {left} left"
 
 
 def _draws() -> bool:

@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError("--out is missing; name the folder for the study")
     again = shlex.join(["fieldpress", "study", *arguments])
     try:
-        with study_display(command.name) as show:
+        with study_display(f"study {command.name}") as show:
             outcome = run_study(
                 command.name,
                 command.sources,

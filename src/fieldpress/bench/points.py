@@ -1,0 +1,146 @@
+"""The points of a bench: what is asked for, under which name it is kept, and what is known of it when it is done.
+
+A point is a file, a record beside it with the same name (JSON, described in docs/bench.md), and its middle picture.
+"""
+
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldpress.bench.axis import Setting
+from fieldpress.bench.codec import Anchor, Clipped
+from fieldpress.bench.runs import Clip
+from fieldpress.config import to_plain
+from fieldpress.errors import SourceError
+from fieldpress.training.config import Budget
+
+POINTS = "points"
+"""The folder of files and records inside that of the bench."""
+SCHEMA = "fieldpress-bench-point"
+VERSION = 1
+OURS = "fieldpress"
+"""Stands under ``codec`` for presets."""
+
+_FED = 1  # raise it when codecs are fed otherwise, and points are made again
+
+
+@dataclass(frozen=True)
+class CodecPoint:
+    """A codec at one quality on one clip."""
+
+    clip: Clip
+    anchor: Anchor
+    quality: float
+
+    @property
+    def name(self) -> str:
+        """Of the file without its suffix: words for people, and a hash that only points that are the same share."""
+        words = f"{self.clip.name} {self.anchor.name} {self.anchor.codec.scale.name} {self.quality:g}"
+        return _name(words, [self.command, self.clip.sha256, _FED])
+
+    @property
+    def command(self) -> str:
+        """What makes the stream, for people."""
+        return self.anchor.command(self.quality, clipped(self.clip))
+
+    @property
+    def file(self) -> str:
+        """Its name in :data:`POINTS`."""
+        return self.name + self.anchor.codec.suffix
+
+    def to_plain(self) -> dict[str, Any]:
+        """What is asked for, as the record has it."""
+        return {
+            **_head(self.clip),
+            "codec": self.anchor.codec.id,
+            "preset": self.anchor.label,
+            "quality": {self.anchor.codec.scale.name: self.quality},
+            "seed": None,
+            "command": self.command,
+            "settings": self.anchor.options(self.quality, clipped(self.clip)),
+        }
+
+
+@dataclass(frozen=True)
+class FieldPoint:
+    """A preset of ours at one quality on one clip."""
+
+    clip: Clip
+    preset: str
+    setting: Setting
+    budget: Budget
+    seed: int
+    device: str
+
+    @property
+    def name(self) -> str:
+        """As :attr:`CodecPoint.name`."""
+        words = f"{self.clip.name} {OURS} {self.preset} {self.setting.scale} {self.setting.value:g} seed {self.seed}"
+        asked = [to_plain(self.setting.recipe), to_plain(self.budget), self.clip.sha256, self.seed, self.device]
+        return _name(words, asked)
+
+    @property
+    def command(self) -> str:
+        """What makes the file, for people."""
+        budget = self.budget
+        length = ["--steps", str(budget.steps)] if budget.steps is not None else ["--minutes", f"{budget.minutes:g}"]
+        flags = ["--preset", self.preset, *self.setting.flags, *length, "--seed", str(self.seed)]
+        words = ["fieldpress", "encode", self.clip.name, "out.fpr", *flags, "--device", self.device]
+        return f"OMP_NUM_THREADS=1 {shlex.join(words)}"
+
+    @property
+    def file(self) -> str:
+        """Its name in :data:`POINTS`."""
+        return f"{self.name}.fpr"
+
+    def to_plain(self) -> dict[str, Any]:
+        """As :meth:`CodecPoint.to_plain`."""
+        return {
+            **_head(self.clip),
+            "codec": OURS,
+            "preset": self.preset,
+            "quality": {self.setting.scale: self.setting.value},
+            "seed": self.seed,
+            "command": self.command,
+            "settings": to_plain(self.setting.recipe),
+        }
+
+
+Point = CodecPoint | FieldPoint
+
+
+def clipped(clip: Clip) -> Clipped:
+    """What an encoder's options depend on."""
+    return Clipped(clip.frames, clip.height, clip.width)
+
+
+def read_point(folder: Path, point: Point) -> dict[str, Any] | None:
+    """The record of a finished point; ``None`` if it is not finished.
+
+    Raises:
+        SourceError: The record cannot be read, or is not of the file beside it.
+    """
+    path, file = folder / POINTS / f"{point.name}.json", folder / POINTS / point.file
+    try:
+        if not path.exists() or not file.exists():
+            return None
+        record = json.loads(path.read_bytes())
+        if (record["schema"], record["version"], record["bytes"]) == (SCHEMA, VERSION, file.stat().st_size):
+            return record
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise SourceError(f"{path}: is damaged or does not belong to the file beside it; remove both, they are made again")
+
+
+def _head(clip: Clip) -> dict[str, Any]:
+    known = {key: value for key, value in asdict(clip).items() if key != "path"}
+    return {"schema": SCHEMA, "version": VERSION, "clip": known}
+
+
+def _name(words: str, asked: list[Any]) -> str:
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{re.sub('[^a-z0-9.]+', '-', words.lower()).strip('-.')}-{digest}"

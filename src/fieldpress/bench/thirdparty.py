@@ -1,0 +1,70 @@
+"""Points that somebody else measured: JSON files laid into a folder of the bench."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fieldpress.bench.runs import Clip
+from fieldpress.config import unknown
+from fieldpress.errors import SourceError
+from fieldpress.metrics import bits_per_pixel
+
+THIRD_PARTY = "third-party"
+"""The folder for them inside that of the bench."""
+
+_WORDS, _NUMBERS = ("clip", "codec", "preset"), ("bytes", "psnr_rgb", "psnr_y")
+_OPTIONAL = ("ssim", "ms_ssim", "vmaf", "encode_seconds", "cpu_seconds", "decode_fps")
+
+
+def third_party(folder: Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
+    """The points of all files there, in the form of ours; what a file does not say is ``None``.
+
+    A file holds one point or a list of them: ``clip`` (a source's name), ``codec``, ``preset``, ``bytes``,
+    ``psnr_rgb`` and ``psnr_y``; and, where they are known, the other figures.
+
+    Raises:
+        SourceError: A file is damaged, lacks one of these, or names a clip that is not in this bench.
+    """
+    place = folder / THIRD_PARTY
+    found: list[dict[str, Any]] = []
+    for path in sorted(place.glob("*.json")) if place.is_dir() else []:
+        try:
+            content = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{path}: is not JSON: {error}") from None
+        for number, point in enumerate(content if isinstance(content, list) else [content]):
+            try:
+                found.append(_point(point, clips))
+            except ValueError as error:
+                raise SourceError(f"{path}: point {number}: {error}") from None
+    return found
+
+
+def _point(point: Any, clips: Sequence[Clip]) -> dict[str, Any]:
+    if not isinstance(point, dict):
+        raise ValueError("is no table")
+    for name in _WORDS:
+        if not isinstance(point.get(name), str):
+            raise ValueError(f"{name} is missing, or no text")
+    for name in _NUMBERS:
+        if not _is_number(point.get(name)) or point[name] <= 0:
+            raise ValueError(f"{name} is missing, or no number above 0")
+    for name in _OPTIONAL:
+        if point.get(name) is not None and not _is_number(point[name]):
+            raise ValueError(f"{name} is no number")
+    known = {clip.name: clip for clip in clips}
+    if point["clip"] not in known:
+        raise ValueError(unknown("clip", point["clip"], known))
+    clip = known[point["clip"]]
+    return {
+        **{name: point[name] for name in _WORDS},
+        "bpp": bits_per_pixel(point["bytes"], clip.frames, clip.height, clip.width),
+        **{name: point[name] for name in _NUMBERS},
+        **{name: point.get(name) for name in _OPTIONAL},
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
