@@ -31,11 +31,12 @@ from contest import Contender, Outcome, StepwiseContender, alternate
 from fieldpress.bench.machine import machine
 from fieldpress.presets import PRESETS
 from fieldpress.reading import About
+from fieldpress.segments import Segment
 from fieldpress.signals import Video
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
 from fieldpress.training.objective import ClipObjective
-from fieldpress.writing import file_bytes
+from fieldpress.writing import Part, file_bytes
 
 LEVELS = 16
 BASE_SIDE = 16
@@ -223,7 +224,8 @@ def fieldpress_contender(pictures: list[Picture], *, seconds: float, seed: int, 
             pass
         frames, height, width, _ = rgb.shape
         signal = Video(frames, height, width, (25, 1), (1, 25), None, "rgb", True)
-        data = file_bytes(signal, config, recipe, trainer.payloads, About(recipe.name, seed, trainer.step, "cpu"))
+        part = Part(Segment(signal.frames, config), recipe.plan, trainer.payloads)
+        data = file_bytes(signal, [part], About(recipe.name, seed, trainer.step, "cpu"))
         began = time.perf_counter()
         decoded = list(fieldpress.open(data))
         return Outcome(8 * len(data), decoded, time.perf_counter() - began)

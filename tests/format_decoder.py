@@ -29,17 +29,31 @@ def header_of(file: bytes) -> Table:
     return PYTHON["json"].loads(inflater.decompress(file[13:end]))
 
 
-def tensors_of(file: bytes) -> dict[str, np.ndarray]:
-    """All tensors by name."""
+def tensors_of(file: bytes, segment: int = 0) -> dict[str, np.ndarray]:
+    """All tensors of a segment by name."""
     found = {}
     by_rule: dict[str, list[np.ndarray]] = {}
-    for _, chunk, lines, compressor, _, data in PYTHON["chunks"](file):
+    for number, chunk, lines, compressor, _, data in PYTHON["chunks"](file):
+        if number != segment:
+            continue
         names, shapes = zip(*lines, strict=True)
         coarser = by_rule.setdefault(chunk.split("@")[0], [])
         arrays = decode_chunk(compressor, data, shapes, coarser)
         coarser += arrays
         found |= zip(names, arrays, strict=True)
     return found
+
+
+def segment_at(header: Table, t: np.float32) -> tuple[int, np.float32]:
+    """The segment that shows a time, and the time there."""
+    v = float(t) * header["signal"]["frames"]
+    k = math.floor(v) + 0.5
+    v = k if abs(v - k) < 2**-8 else v
+    start, number = 0, 0
+    while number + 1 < len(header["fields"]) and start + header["fields"][number]["frames"] <= v:
+        start += header["fields"][number]["frames"]
+        number += 1
+    return number, np.float32(min(max((v - start) / header["fields"][number]["frames"], 0), 1))
 
 
 # --- compressors ---

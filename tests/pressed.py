@@ -1,18 +1,21 @@
 """Small files made without training: any field with drawn numbers, any signal, any plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+import fieldpress
 from fieldpress import container
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
-from fieldpress.config import to_plain
+from fieldpress.config import from_plain, to_plain
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Flow, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.field import FieldConfig
 from fieldpress.reading import About
+from fieldpress.segments import Segment
 from fieldpress.signals import Image
 from fieldpress.signals import Video as Clip
 from fieldpress.signals.base import Signal
@@ -94,4 +97,29 @@ def press(
         for rule, chunk in assign(plan, shapes).items()
     ]
     header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(About("test", seed, 0, "cpu"))}
+    return container.write(header, chunks)
+
+
+def joined(files: Sequence[bytes], signal: Clip | None = None) -> bytes:
+    """One file that shows the clips of several files after each other, each as a segment.
+
+    Args:
+        files: In the order of time.
+        signal: What the header says; the first file's, as long as all of them, if None.
+    """
+    opened = [fieldpress.open(file) for file in files]
+    segments = [
+        Segment(len(clip), from_plain(FieldConfig, container.read(file).header["field"], "field"))
+        for clip, file in zip(opened, files, strict=True)
+    ]
+    first = opened[0].signal
+    assert isinstance(first, Clip)
+    header = {
+        "signal": to_plain(signal or replace(first, frames=sum(map(len, opened)))),
+        "fields": to_plain(segments),
+        "about": to_plain(opened[0].about),
+    }
+    chunks = [
+        replace(chunk, segment=number) for number, file in enumerate(files) for chunk in container.read(file).chunks
+    ]
     return container.write(header, chunks)

@@ -333,7 +333,7 @@ def test_too_little_memory_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(subjects, "load", fail)
+    monkeypatch.setattr(subjects, "open_footage", fail)
     assert "out of memory" in refused("encode", clip, "a.fpr")
 
 
@@ -408,7 +408,7 @@ def test_ctrl_c_before_training_is_quiet(run: Run, clip: Path, monkeypatch: pyte
     def press(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subjects, "load", press)
+    monkeypatch.setattr(subjects, "open_footage", press)
     outcome = run("encode", clip, "a.fpr", *FAST)
     assert (outcome.status, outcome.out, outcome.err) == (130, "", "")
 

@@ -98,7 +98,8 @@ def refusal(file: bytes, *, partial: bool = False) -> str:
 def test_what_is_written_is_read(header: dict[str, Any], chunks: list[Chunk]) -> None:
     contents = read(write(header, chunks))
     ordered = tuple(sorted(chunks, key=lambda chunk: (chunk.level, chunk.segment)))
-    assert contents == (header, ordered, ordered[-1].level + 1, True)
+    count = len({chunk.segment for chunk in chunks})
+    assert contents == (header, ordered, ordered[-1].level + 1, count, count, True)
     assert repr(contents.chunks) == repr(ordered)  # the text tells 1, 1.0 and True apart
 
 
@@ -253,7 +254,8 @@ def test_a_file_that_is_cut_behind_its_header_gives_its_whole_chunks() -> None:
     for length in range(ends[0], len(FILE)):
         contents = read(FILE[:length], partial=True)
         whole = sum(end <= length for end in ends[1:])
-        assert contents == (HEADER, CHUNKS[:whole], CHUNKS[whole].level, False)
+        segments = 0 if CHUNKS[whole].level == CHUNKS[0].level else 1
+        assert contents == (HEADER, CHUNKS[:whole], CHUNKS[whole].level, 1, segments, False)
 
 
 def test_a_partial_read_of_a_whole_file_is_complete() -> None:

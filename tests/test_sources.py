@@ -603,7 +603,7 @@ def test_a_clip_that_does_not_fit_is_refused_before_decoding(tmp_path, monkeypat
     clip_bytes(path)
     monkeypatch.setattr(memory, "available_memory", lambda: 250_000)
     decoding = importlib.import_module("fieldpress.sources.clip")
-    monkeypatch.setattr(decoding, "_Decoding", None)  # to call it would be a TypeError
+    monkeypatch.setattr(decoding, "Decoding", None)  # to call it would be a TypeError
     # 24 frames x 48 x 64 pixels x 4 bytes = 294,912
     assert error_of(path) == (
         f"{path}: needs 0.0 GB, 0.0 GB are free: use a smaller clip or cut it (24 frames of 64x48)"

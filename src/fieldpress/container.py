@@ -9,7 +9,8 @@ where the last check ends. A *check* is the CRC-32 of every byte before it that 
 written down after the header and after each chunk. So each chunk is checked by itself, from the check in front of it to
 the one behind, and the last check vouches for the whole file, chunks exchanged between files included. Chunks are
 ordered by level, coarse first: what a cut file still holds is a coarser model. A file has one or more *segments*, each
-a field of its own with its own chunks.
+a field of its own with its own chunks; within a level they follow each other, so that what is left of a cut clip of one
+level is a shorter clip.
 
 Bytes are hostile: every number is compared with its limit, and every length with the bytes there are, before use.
 """
@@ -34,6 +35,9 @@ ELEMENTS_PER_FILE, ELEMENTS_PER_BYTE = 2**24, 2**18
 """A file of n bytes holds at most ELEMENTS_PER_FILE + n × ELEMENTS_PER_BYTE numbers, so that a tiny one claims little.
 
 Black film is the densest honest content: at 4K, AV1 spends a byte on some 440 000 numbers, the decoder adds its own."""
+
+OWN_PARTS = 2
+"""Parts of a file that are no chunks: what is in front of the header, and the header."""
 
 _FRONT = struct.Struct("<8sBI")
 _CHECK = struct.Struct("<I")
@@ -75,12 +79,17 @@ class Contents(NamedTuple):
         header: The free part: signal, field and whatever else the caller of :func:`write` gave.
         chunks: In the order of the file: by level, then by segment, then as they were given to :func:`write`.
         levels: Every chunk whose level is below this number is there.
+        segments: How many the whole file has.
+        whole_segments: Of so many, the first ones, every chunk of the lowest level is there; of all, unless the file is
+            cut short within that level.
         complete: Whether all chunks are there; always so unless a partial read was asked for.
     """
 
     header: dict[str, Plain]
     chunks: tuple[Chunk, ...]
     levels: int
+    segments: int
+    whole_segments: int
     complete: bool
 
 
@@ -184,12 +193,19 @@ def read(data: bytes | memoryview, *, partial: bool = False) -> Contents:
         content = bytes(view[start:end])
         chunks.append(Chunk(entry.name, entry.tensors, compressor, content, entry.level, entry.segment))
         start = end + _CHECK.size
-    levels = front.entries[-1].level + 1 if complete else front.entries[len(chunks)].level
-    return Contents(front.header, tuple(chunks), levels, complete)
+    levels, segments = front.entries[-1].level + 1, 1 + max(entry.segment for entry in front.entries)
+    whole_segments = segments
+    if not complete:
+        missing = front.entries[len(chunks)]
+        levels = missing.level
+        whole_segments = missing.segment if missing.level == front.entries[0].level else segments
+    return Contents(front.header, tuple(chunks), levels, segments, whole_segments, complete)
 
 
 def sizes(data: bytes | memoryview, *, partial: bool = False) -> tuple[Size, ...]:
-    """Where the bytes of a whole file go; adds up to its length.
+    """Where the bytes of a whole file go, in their order; adds up to its length.
+
+    The first :data:`OWN_PARTS` are no chunks.
 
     Args:
         data: The bytes of the file.

@@ -21,6 +21,7 @@ from fieldpress.grids import (
     OctreeGrids,
     SceneGrids,
 )
+from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.training.config import Training
 
 
@@ -42,6 +43,8 @@ class Recipe:
     """How the field is fitted."""
     minutes: float = 3.0
     """Budget where none is asked for."""
+    segment: int = 0
+    """Pictures of a video that one field shows at most; longer clips are cut in time. 0 decides by their size."""
 
     def field(self, frames: int, height: int, width: int) -> FieldConfig:
         """The field for a clip of this size.
@@ -213,6 +216,7 @@ _RECIPES = [
         plan=_PUBLISHED_PLAN,
         training=_PUBLISHED_TRAINING,
         minutes=60.0,
+        segment=MAX_FRAMES,
     ),
     Recipe(
         name="nvp-l",
@@ -222,6 +226,7 @@ _RECIPES = [
         plan=_PUBLISHED_PLAN,
         training=_PUBLISHED_TRAINING,
         minutes=60.0,
+        segment=MAX_FRAMES,
     ),
     Recipe(
         name="shape",

@@ -6,7 +6,8 @@ Neither needs the source, nor any code that trains.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
@@ -24,7 +25,8 @@ from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import Field, FieldConfig, Points
 from fieldpress.loading import read_bytes
 from fieldpress.pictures import Pictures, to_bytes
-from fieldpress.signals import SIGNALS, Radiance
+from fieldpress.segments import Segment, SegmentedField
+from fieldpress.signals import SIGNALS, Radiance, Video
 from fieldpress.signals.base import Signal
 from fieldpress.signals.shape import Shape as ShapeSignal
 from fieldpress.views import places_at_once, view
@@ -48,7 +50,8 @@ class Decoded(Sequence[NDArray[np.uint8]]):
 
     Attributes:
         signal: What the file shows.
-        field: The field, for any coordinates; see :class:`~fieldpress.field.Field`.
+        field: The field, for any coordinates; see :class:`~fieldpress.field.Field`. That of a long clip is a
+            :class:`~fieldpress.segments.SegmentedField`, which decodes what it is asked for.
         about: Where the file comes from.
         levels: How many levels were decoded, the coarsest first.
 
@@ -138,7 +141,7 @@ def open_file(
         source: A path, or the bytes of a file.
         device: Where the field computes: ``"cpu"``, ``"cuda"`` or ``"auto"``.
         levels: Decode so many levels only, the coarsest first; all that are there if None. A file that is cut short
-            still has those that are whole.
+            still has those that are whole; a long clip without a whole one still has its first segments.
 
     Raises:
         ConfigError: There is no such device here.
@@ -156,20 +159,98 @@ def open_file(
 def decode(data: bytes | memoryview, device: str = "cpu", levels: int | None = None) -> Decoded:
     """The decoded file of these bytes; see :func:`open_file`."""
     device = choose_device(device)
+    found = outline(data, levels)
+    if found.segment_count == 1:
+        field = _decode_segment(found, 0)
+    else:
+        field = SegmentedField(found.segments, lambda number: _decode_segment(found, number), found.levels)
+    return Decoded(found.signal, field, found.about, device, found.levels)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file says it holds, checked as far as that goes without decoding a tensor.
+
+    Attributes:
+        signal: What can be shown. A clip of which only the first segments are there ends with them.
+        segments: Those that can be decoded, in the order of time; one, unless the file holds a long clip.
+        chunks: Of each of these, up to the levels asked for.
+        about: Where the file comes from.
+        levels: How many will be decoded.
+        level_count: How many the whole file has.
+        segment_count: How many segments the whole file has.
+        complete: Whether the file is whole.
+    """
+
+    signal: Signal
+    segments: tuple[Segment, ...]
+    chunks: tuple[tuple[container.Chunk, ...], ...]
+    about: About
+    levels: int
+    level_count: int
+    segment_count: int
+    complete: bool
+
+
+def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
+    """What these bytes hold, as far as they are there.
+
+    Args:
+        data: Of a file, which may be cut short.
+        levels: Decode so many levels only; all that are there if None.
+
+    Raises:
+        FormatError: They are no file, or damaged, or too little of one, or contradict themselves.
+        ConfigError: The file has not so many levels.
+    """
     contents = container.read(data, partial=True)
-    if not contents.complete and not contents.levels:
+    if not contents.whole_segments:
         container.read(data)  # says how much is missing
-    signal, config, about = read_header(contents.header)
-    check_suits(signal, config)
-    if levels is not None and not 1 <= levels <= config.level_count:
-        raise ConfigError(f"--levels is {levels}; the file has {config.level_count}")
-    shown = min(levels or config.level_count, contents.levels)
-    chunks = [chunk for chunk in contents.chunks if chunk.level < shown]
-    if any(chunk.segment for chunk in chunks):
-        raise FormatError("the file has several segments; this version decodes files of one")
-    # Half two has to agree with half one before either allocates: a header may claim any size.
-    shapes, of_level = config.shapes(), config.tensor_levels()
-    expected = {name: shape for name, shape in shapes.items() if of_level.get(name, 0) < shown}
+    signal, segments, about = read_header(contents.header)
+    if len(segments) != contents.segments:
+        raise FormatError(f"the header describes {len(segments)} fields; the file has {contents.segments} segments")
+    level_count = max(segment.field.level_count for segment in segments)
+    if levels is not None and not 1 <= levels <= level_count:
+        raise ConfigError(f"--levels is {levels}; the file has {level_count}")
+    shown = min(levels or level_count, max(1, contents.levels))
+    if contents.whole_segments < len(segments):
+        segments = segments[: contents.whole_segments]
+        signal = _shortened(signal, sum(segment.frames for segment in segments))
+    chunks: list[list[container.Chunk]] = [[] for _ in segments]
+    for chunk in contents.chunks:
+        if chunk.level < shown and chunk.segment < len(segments):
+            chunks[chunk.segment].append(chunk)
+    for number, (segment, own) in enumerate(zip(segments, chunks, strict=True)):
+        with _of_segment(number, contents.segments):
+            _check_tensors(segment.field, own, shown)
+    return Outline(
+        signal,
+        segments,
+        tuple(map(tuple, chunks)),
+        about,
+        shown,
+        level_count,
+        contents.segments,
+        contents.complete,
+    )
+
+
+def _decode_segment(found: Outline, number: int) -> Field:
+    """The field of one segment, with all levels that are to be shown."""
+    with _of_segment(number, found.segment_count):
+        field = found.segments[number].field.build(decode_chunks(found.chunks[number]))
+        field.show_levels(found.levels)
+        try:
+            field.check()
+        except ValueError as error:
+            raise FormatError(str(error)) from None
+    return field
+
+
+def _check_tensors(config: FieldConfig, chunks: Sequence[container.Chunk], levels: int) -> None:
+    """Half two has to agree with half one before either allocates: a header may claim any size."""
+    of_level = config.tensor_levels()
+    expected = {name: shape for name, shape in config.shapes().items() if of_level.get(name, 0) < levels}
     found = {name: shape for chunk in chunks for name, shape in chunk.tensors}
     if found != expected:
         name = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
@@ -180,14 +261,21 @@ def decode(data: bytes | memoryview, device: str = "cpu", levels: int | None = N
         for name, _ in chunk.tensors:
             if of_level.get(name, 0) != chunk.level:
                 raise FormatError(f"tensor {name!r} is of level {of_level.get(name, 0)}, its chunk of {chunk.level}")
-    tensors = decode_chunks(chunks)
-    field = config.build(tensors)
-    field.show_levels(shown)
+
+
+def _shortened(signal: Signal, frames: int) -> Signal:
+    """The first pictures of a clip."""
+    assert isinstance(signal, Video), "nothing else has segments"
+    return replace(signal, frames=frames, timestamps=signal.timestamps and signal.timestamps[:frames])
+
+
+@contextmanager
+def _of_segment(number: int, count: int) -> Iterator[None]:
+    """Where there are several segments, complaints say which."""
     try:
-        field.check()
-    except ValueError as error:
-        raise FormatError(str(error)) from None
-    return Decoded(signal, field, about, device, shown)
+        yield
+    except FormatError as error:
+        raise error if count == 1 else FormatError(f"segment {number}: {error}") from None
 
 
 def decode_chunks(chunks: Sequence[container.Chunk]) -> dict[str, Array]:
@@ -218,21 +306,37 @@ def decode_chunk(
         raise FormatError(f"chunk {name!r}: {error}") from None
 
 
-def read_header(header: dict[str, Plain]) -> tuple[Signal, FieldConfig, About]:
-    """The signal, the field's configuration and the provenance that a header states.
+def read_header(header: dict[str, Plain]) -> tuple[Signal, tuple[Segment, ...], About]:
+    """The signal, the fields that show it one after the other, usually one, and the provenance that a header states.
 
     Raises:
-        FormatError: A key is missing or unknown, or a value is out of range.
+        FormatError: A key is missing or unknown, a value is out of range, or they do not suit each other.
     """
-    if set(header) != {"signal", "field", "about"}:
+    key = "fields" if "fields" in header else "field"
+    if set(header) != {"signal", key, "about"}:
         raise FormatError(
-            f"the header has the keys {', '.join(map(repr, sorted(header)))}; expected signal, field and about"
+            f"the header has the keys {', '.join(map(repr, sorted(header)))}; expected signal, field or fields, and "
+            "about"
         )
-    return (
-        _config(Signal, header["signal"], "header.signal"),
-        _config(FieldConfig, header["field"], "header.field"),
-        _config(About, header["about"], "header.about"),
-    )
+    signal: Signal = _config(Signal, header["signal"], "header.signal")
+    if key == "field":
+        segments = (Segment(signal.frames, _config(FieldConfig, header["field"], "header.field")),)
+    else:
+        segments = _config(tuple[Segment, ...], header["fields"], "header.fields")
+        _check_lengths(signal, segments)
+    for segment in segments:
+        check_suits(signal, segment.field)
+    return signal, segments, _config(About, header["about"], "header.about")
+
+
+def _check_lengths(signal: Signal, segments: Sequence[Segment]) -> None:
+    if not isinstance(signal, Video):
+        raise FormatError(f"a signal of the kind {signal.id!r} has several fields; only video may")
+    if len(segments) < 2:
+        raise FormatError(f"header.fields has {len(segments)} items; expected two or more, or header.field")
+    frames = sum(segment.frames for segment in segments)
+    if frames != signal.frames:
+        raise FormatError(f"the segments have {frames} pictures in all, the signal {signal.frames}")
 
 
 def check_suits(signal: Signal, config: FieldConfig) -> None:

@@ -5,10 +5,10 @@ import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 from fieldpress import container
-from fieldpress.config import Plain
 
 if TYPE_CHECKING:
     from fieldpress.subjects import Subject
@@ -76,10 +76,10 @@ def chunk_sizes(data: bytes, *, partial: bool = False) -> tuple[ChunkSize, ...]:
     Raises:
         FormatError: The bytes are not a whole file.
     """
-    chunks = container.read(data, partial=partial).chunks
-    compressors: dict[str, Plain] = {chunk.name: chunk.compressor["id"] for chunk in chunks}
+    chunks = container.read(data, partial=partial).chunks  # in the order of the sizes, as far as they are there
+    identifiers: list[Any] = [*[None] * container.OWN_PARTS, *(chunk.compressor["id"] for chunk in chunks)]
     sizes = container.sizes(data, partial=partial)
-    return tuple(ChunkSize(size.part, size.bytes, compressors.get(size.part)) for size in sizes)
+    return tuple(ChunkSize(size.part, size.bytes, own) for size, own in zip_longest(sizes, identifiers))
 
 
 def measure(data: bytes, subject: "Subject", device: str, encode_seconds: float | None) -> Report:

@@ -4,14 +4,16 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from fieldpress import container
+from fieldpress.compressors.base import Compressor
 from fieldpress.config import MAX_INTEGER, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, SourceError
@@ -23,24 +25,31 @@ from fieldpress.presets import Recipe, recipe
 from fieldpress.reading import About, decode, open_file
 from fieldpress.report import Report, measure
 from fieldpress.saving import save
+from fieldpress.segment_jobs import fit_segments, remove
+from fieldpress.segments import Segment
 from fieldpress.signals.base import Signal
 from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.shape import Shape
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
-from fieldpress.subjects import Subject, load_subject
+from fieldpress.subjects import Clip, Subject, load_subject
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit
 from fieldpress.training.loop import Progress, Target
-from fieldpress.training.plan import assign
+from fieldpress.training.plan import Assigned, assign
+from fieldpress.training.segmented import SegmentedFit
 from fieldpress.training.steering import TOLERANCE
 
 _LOG = logging.getLogger("fieldpress")
 
 CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
+MAX_JOBS = 256
+"""Processes that fit segments at a time."""
 _PLACEHOLDER_BYTES = 2**16
 """Of each chunk in a dry run: enough for the most numbers that the format allows at all."""
+_LEAST_PLACEHOLDER_BYTES = 2**12
+"""... where there are many segments: enough for the most that it allows in one of them."""
 _BYTES_PER_PARAMETER = 64
 """Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
 
@@ -66,6 +75,8 @@ def encode(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    segment: int | None = None,
+    jobs: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Fits a field to a source and writes it as one file.
@@ -82,6 +93,11 @@ def encode(
         device: ``auto``, ``cpu`` or ``cuda``.
         resume: Go on from the checkpoint an interrupted run left beside ``out``, if there is one.
         force: Replace ``out``; use the good frames of a damaged source.
+        segment: Pictures of a segment at most. A longer clip is cut in time into segments of equal length, each a field
+            of its own, with the share of the budget and of the size that its pictures are of all. 0 decides by the
+            size of the pictures; the preset's own, usually 0, if None.
+        jobs: Segments at a time. With more than one, each has a process with one thread; a script that asks for that
+            keeps its own work under ``if __name__ == "__main__":``.
         on_progress: Called after every training step.
 
     Returns:
@@ -101,24 +117,27 @@ def encode(
         raise ConfigError("give --minutes or --steps, not both")
     if not 0 <= seed <= MAX_INTEGER:
         raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
+    if not 1 <= jobs <= MAX_JOBS:
+        raise ConfigError(f"--jobs is {jobs}; expected 1 to {MAX_JOBS}")
     _check_size(bpp, size)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
-    subject = load_subject(source, force=force, memory_factor=_memory_factor(named))
+    at_once = segment if segment is not None else named.segment if isinstance(named, Recipe) else Recipe.segment
+    subject = load_subject(source, force=force, memory_factor=_memory_factor(named), segment=at_once)
+    if segment and not isinstance(subject, Clip):
+        raise ConfigError(f"--segment cuts videos; {subject.name} is none")
     started = time.monotonic()
     chosen = named if isinstance(named, Recipe) else (named or default_recipe)(subject)
+    chosen = chosen if segment is None else replace(chosen, segment=segment)
     budget = asked or Budget(minutes=chosen.minutes)
-    config = subject.plan_for(chosen)
-    _check_memory(config, subject.name)
+    segments = subject.segments_for(chosen)
+    jobs = min(jobs, len(segments))
+    _check_memory(subject.plan_for(chosen), subject.name, jobs)
     # A dry run: whatever the compressors or the format refuse, they refuse now.
-    check_plan(chosen, config)
-    placeholders = dict.fromkeys(
-        assign(chosen.plan, config.shapes(), config.tensor_levels()), bytes(_PLACEHOLDER_BYTES)
-    )
-    dry = file_bytes(subject.signal, config, chosen, placeholders, About(chosen.name, seed, 0, device))
+    framing = _framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
     target = None
     if bpp is not None or size is not None:
         bits = 8.0 * size if size is not None else (bpp or 0) * subject.signal.pixels
-        target = Target(bits, 8.0 * (len(dry) - sum(map(len, placeholders.values()))))
+        target = Target(bits, 8.0 * framing)
 
     torch.manual_seed(seed)
     fit = subject.fit(chosen, budget, seed, device, target)
@@ -126,7 +145,7 @@ def encode(
     request = fingerprint(
         [
             to_plain(subject.signal),
-            to_plain(config),
+            to_plain(segments),
             to_plain(chosen),
             to_plain(budget),
             bpp,
@@ -136,21 +155,30 @@ def encode(
             subject.digest(),
         ]
     )
-    if resume and checkpoint.exists():
-        fit.load_state(load_checkpoint(checkpoint, request))
-    _train(fit, checkpoint, request, on_progress)
-    trainer = fit.trainer
-    assert trainer is not None, "a fit ends with a trainer"
+    if jobs > 1 and isinstance(fit, SegmentedFit):
+        try:
+            fit.done = fit_segments(replace(fit.segments, jobs=jobs), jobs, checkpoint, request, resume, on_progress)
+        except KeyboardInterrupt:
+            raise Interrupted(checkpoint) from None
+    else:
+        if checkpoint.is_dir():
+            raise ConfigError(f"{checkpoint}: the checkpoint is of a run with --jobs; resume with it, or remove it")
+        if resume and checkpoint.exists():
+            fit.load_state(load_checkpoint(checkpoint, request))
+        train(fit, checkpoint, request, on_progress)
 
     about = About(chosen.name, seed, fit.steps, torch.device(device).type)
-    written = replace(chosen, plan={**chosen.plan, **trainer.rules})
-    data = file_bytes(subject.signal, fit.config, written, trainer.payloads, about)
+    parts = [
+        Part(Segment(planned.frames, fitted.config), {**chosen.plan, **fitted.rules}, fitted.payloads)
+        for planned, fitted in zip(segments, fit.fitted, strict=True)
+    ]
+    data = file_bytes(subject.signal, parts, about)
     data = with_level_figures(data, subject, device)
     if target is not None and abs(8 * len(data) / target.bits - 1) > TOLERANCE:
         _LOG.warning("%s has %d bytes, not the %.0f asked for", out, len(data), target.bits / 8)
     save(out, data)
     encode_seconds = time.monotonic() - started
-    checkpoint.unlink(missing_ok=True)
+    remove(checkpoint)
     return measure(data, subject, device, encode_seconds)
 
 
@@ -242,31 +270,67 @@ def check_plan(chosen: Recipe, config: FieldConfig) -> None:
             raise ConfigError(f"plan {rule} ({', '.join(names)}): {error}") from None
 
 
-def file_bytes(
-    signal: Signal, config: FieldConfig, chosen: Recipe, payloads: Mapping[str, bytes], about: About
-) -> bytes:
+class Part(NamedTuple):
+    """A segment of a file that is to be written."""
+
+    segment: Segment
+    """Its length and its field."""
+    plan: Mapping[str, Compressor]
+    """Which compressor wrote which tensors."""
+    payloads: Mapping[str, bytes]
+    """The bytes of each chunk, by the names of :func:`~fieldpress.training.plan.assign`."""
+
+    @property
+    def assigned(self) -> dict[str, Assigned]:
+        """Its chunks by name."""
+        return assign(self.plan, self.segment.field.shapes(), self.segment.field.tensor_levels())
+
+
+def file_bytes(signal: Signal, parts: Sequence[Part], about: About) -> bytes:
     """The bytes of a file, from those of its chunks.
 
+    Args:
+        signal: What it shows.
+        parts: Of a clip the segments, in the order of time; one of everything else.
+        about: Where it comes from.
+
     Raises:
-        ConfigError: The plan leaves a tensor out, or the format has no room for what is asked.
+        ConfigError: A plan leaves a tensor out, or the format has no room for what is asked.
     """
-    shapes = config.shapes()
-    chunks = [
-        container.Chunk(
-            name,
-            tuple((tensor, shapes[tensor]) for tensor in chunk.tensors),
-            to_plain(chosen.plan[chunk.rule]),
-            payloads[name],
-            chunk.level,
-        )
-        for name, chunk in assign(chosen.plan, shapes, config.tensor_levels()).items()
-    ]
-    header = {"signal": to_plain(signal), "field": to_plain(config), "about": to_plain(about)}
-    return container.write(header, chunks)
+    chunks: list[container.Chunk] = []
+    for number, part in enumerate(parts):
+        shapes = part.segment.field.shapes()
+        for name, chunk in part.assigned.items():
+            tensors = tuple((tensor, shapes[tensor]) for tensor in chunk.tensors)
+            compressor = to_plain(part.plan[chunk.rule])
+            chunks.append(container.Chunk(name, tensors, compressor, part.payloads[name], chunk.level, number))
+    segments = [part.segment for part in parts]
+    field = {"field": to_plain(segments[0].field)} if len(segments) == 1 else {"fields": to_plain(segments)}
+    return container.write({"signal": to_plain(signal), **field, "about": to_plain(about)}, chunks)
 
 
-def _train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
-    """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes."""
+def _framing_bytes(signal: Signal, segments: Sequence[Segment], chosen: Recipe, about: About) -> int:
+    """What a file takes besides its chunks, by writing one without content.
+
+    Raises:
+        ConfigError: The compressors cannot take the tensors, or the format has no room for them.
+    """
+    placeholder = bytes(max(_LEAST_PLACEHOLDER_BYTES, _PLACEHOLDER_BYTES // len(segments)))
+    parts = []
+    for segment in segments:
+        check_plan(chosen, segment.field)
+        part = Part(segment, chosen.plan, {})
+        parts.append(part._replace(payloads=dict.fromkeys(part.assigned, placeholder)))
+    contents = sum(len(placeholder) * len(part.payloads) for part in parts)
+    return len(file_bytes(signal, parts, about)) - contents
+
+
+def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
+    """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes.
+
+    Raises:
+        Interrupted: After Ctrl-C.
+    """
     saved = time.monotonic()
     try:
         for progress in fit:
@@ -290,11 +354,11 @@ def _memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float
     return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
 
 
-def _check_memory(config: FieldConfig, name: str) -> None:
-    needed = _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
+def _check_memory(config: FieldConfig, name: str, jobs: int) -> None:
+    needed = jobs * _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
     free = available_memory()
     if free is not None and needed > free:
         raise SourceError(
             f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "use fewer parameters per pixel or a smaller clip"
+            "use fewer parameters per pixel, shorter segments (--segment) or a smaller clip"
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, press
+from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, joined, press
 from small_scenes import STEPS, photographs, small
 from small_shapes import ball_file
 
@@ -117,6 +117,7 @@ def files() -> dict[str, bytes]:
         "radiance-hash": scene("radiance-hash"),
         "radiance-dense": scene("radiance-dense"),
         "shape": ball_file(plan=SHAPE_PLAN),
+        "segments": joined([press(FITTED, CLIP, HEVC_PLAN), press(KEYFRAMES, CLIP, DICTIONARY_PLAN, seed=1)]),
     }
 
 

@@ -65,6 +65,10 @@ class Encode:
     """What a bit per pixel adds to the loss; short for --training.rate-weight."""
     init: Annotated[Literal["source", "tucker", "random"] | None, arg(metavar="source|tucker|random")] = None
     """How grids and decoder start; short for --training.start."""
+    segment: Annotated[int | None, arg(metavar="N")] = None
+    """Cut a longer video into segments of at most so many pictures, a field each; 0 decides by their size."""
+    jobs: Annotated[int, arg(metavar="J")] = 1
+    """Segments at a time, each in a process with one thread."""
     seed: Annotated[int, arg(metavar="S")] = 0
     """Of everything random."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
@@ -151,6 +155,8 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Subject], Recipe]") -> 
             device=command.device,
             resume=command.resume,
             force=command.force,
+            segment=command.segment,
+            jobs=command.jobs,
             on_progress=watch,
         )
         if log is not None:

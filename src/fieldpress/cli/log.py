@@ -1,6 +1,7 @@
 """A folder of training figures: ``metrics.jsonl``, and the same as TensorBoard events."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ class TrainingLog:
         if progress.share < min(self._due, 1.0):
             return
         self._due = progress.share + 1 / _POINTS
-        scalars = {"quality/psnr": progress.psnr}
+        scalars = {} if math.isnan(progress.psnr) else {"quality/psnr": progress.psnr}
         if progress.bpp:
             scalars["rate/bpp"] = progress.bpp
         self._add(progress.step, {"share": progress.share, "seconds": progress.seconds}, scalars)

@@ -17,29 +17,22 @@ class Opened:
 
     Attributes:
         data: Its bytes.
-        signal: What it shows.
+        signal: What it shows, as far as it is there.
         device: Where it will be decoded.
         level_count: How many levels the whole file has.
         levels: How many of them will be decoded.
     """
 
     def __init__(self, file: str, device: str, levels: int | None) -> None:
-        from fieldpress import container
         from fieldpress.devices import choose_device
         from fieldpress.loading import read_bytes
-        from fieldpress.reading import read_header
+        from fieldpress.reading import outline
 
         self.device = choose_device(device)
         self.data = read_bytes(file)
-        contents = container.read(self.data, partial=True)
-        if not contents.complete and not contents.levels:
-            container.read(self.data)  # says how much is missing
-        self.signal, config, _ = read_header(contents.header)
-        self.level_count = config.level_count
-        if levels is not None and not 1 <= levels <= self.level_count:
-            raise ConfigError(f"--levels is {levels}; the file has {self.level_count}")
-        self.levels = min(levels or self.level_count, contents.levels)
-        self._file, self._asked, self._complete = file, levels, contents.complete
+        found = outline(self.data, levels)
+        self.signal, self.level_count, self.levels = found.signal, found.level_count, found.levels
+        self._file, self._asked, self._outline = file, levels, found
 
     def decode(self) -> "Decoded":
         """The field. Says on standard error what a file that is cut short still has.
@@ -50,10 +43,19 @@ class Opened:
         from fieldpress.reading import decode
 
         decoded = decode(self.data, self.device, self._asked)
-        if not self._complete:
-            count = f"{decoded.levels} of its {self.level_count} levels"
-            complain(f"{self._file} is cut short: it has {len(self.data):,} bytes; going on with {count}")
+        if not self._outline.complete:
+            there = f"it has {len(self.data):,} bytes; going on with {self._left()}"
+            complain(f"{self._file} is cut short: {there}")
         return decoded
+
+    def _left(self) -> str:
+        """What of a file is left."""
+        found = self._outline
+        if len(found.segments) < found.segment_count:
+            return (
+                f"the first {found.signal.frames} pictures, {len(found.segments)} of its {found.segment_count} segments"
+            )
+        return f"{self.levels} of its {self.level_count} levels"
 
     def scene(self) -> "Radiance":
         """What it shows, if that is a scene.

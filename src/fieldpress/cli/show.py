@@ -78,7 +78,7 @@ def info(arguments: list[str]) -> int:
         contents = container.read(data, partial=True)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
         sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
-        if not contents.complete and not contents.levels:
+        if not contents.whole_segments:
             container.read(data)  # says how much is missing
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
@@ -95,8 +95,9 @@ def info(arguments: list[str]) -> int:
     say(one_line(command.file))
     rows = _description(signal, contents)
     if not contents.complete:
-        there = f"{len(data):,} of {ends[-1]:,} bytes are there, {contents.levels} of {len(ends)} levels"
-        rows.append(["cut short", there])
+        rows.append(
+            ["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {_what_is_left(contents, len(ends))}"]
+        )
     say(columns(rows))
     say("")
     say(columns(_size_table(sizes, ends[-1]), right=[1, 2]))
@@ -145,11 +146,23 @@ def _description(signal: "Signal", contents: "Contents") -> list[list[str]]:
     """What the file holds and where it comes from. The header may say anything, so nothing of it is shown as it is."""
     numbers = sum(math.prod(shape) for chunk in contents.chunks for _, shape in chunk.tensors)
     field, about = contents.header.get("field"), contents.header.get("about")
+    fields = contents.header.get("fields")
+    if isinstance(fields, list) and fields and isinstance(fields[0], dict):
+        field = fields[0].get("field")
     decoder = field.get("decoder") if isinstance(field, dict) else None
     rows = [["holds", _pictures(signal)], ["field", f"{numbers:,} numbers, decoder {_plain_part(decoder)}"]]
+    if contents.segments > 1:
+        rows.append(["cut into", f"{contents.segments} segments, each with a field of its own"])
     if isinstance(about, dict):
         rows.append(["made by", ", ".join(f"{name} {shown(about[name]).strip(chr(39))}" for name in about)])
     return [[label, one_line(text)] for label, text in rows]
+
+
+def _what_is_left(contents: "Contents", levels: int) -> str:
+    """Of a file that is cut short."""
+    if contents.whole_segments < contents.segments:
+        return f"the first {contents.whole_segments} of {contents.segments} segments"
+    return f"{contents.levels} of {levels} levels"
 
 
 def _pictures(signal: "Signal") -> str:

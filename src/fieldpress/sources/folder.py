@@ -1,14 +1,17 @@
 """A folder of pictures, in the order a person would put them."""
 
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES
-from fieldpress.sources.clip import Clip, read_clip
+from fieldpress.sources.clip import Clip, LongClip, read_clip
+from fieldpress.sources.colour import Picture
 from fieldpress.sources.memory import check_memory
-from fieldpress.sources.stack import PictureStack
+from fieldpress.sources.stack import PictureLedger, PictureStack
 from fieldpress.sources.timing import DEFAULT_RATE, constant
 
 PICTURE_SUFFIXES = (
@@ -18,13 +21,21 @@ PICTURE_SUFFIXES = (
 """Which files of a folder are pictures; all others are passed over, as hidden files are."""
 
 
-def read_folder(path: Path, *, force: bool, memory_factor: float, rate: Fraction = DEFAULT_RATE) -> Clip:
-    """All pictures in a folder, as frames of a clip.
+def open_folder(
+    path: Path,
+    *,
+    force: bool,
+    memory_factor: float,
+    at_once: Callable[[int, int, int], int],
+    rate: Fraction = DEFAULT_RATE,
+) -> Clip | LongClip:
+    """All pictures in a folder, as frames of a clip, held or not.
 
     Args:
         path: An existing folder. Folders inside it are not entered.
         force: Leave out the pictures that are damaged.
         memory_factor: Passed to :func:`~fieldpress.sources.memory.check_memory`.
+        at_once: As of :func:`~fieldpress.sources.clip.open_clip`.
         rate: Pictures a second.
 
     Raises:
@@ -35,22 +46,46 @@ def read_folder(path: Path, *, force: bool, memory_factor: float, rate: Fraction
         raise SourceError(f"{path}: has no pictures; known are {' '.join(PICTURE_SUFFIXES)}")
     if len(files) > MAX_FRAMES:
         raise SourceError(f"{path}: has {len(files)} pictures; at most {MAX_FRAMES}: use fewer")
-    stack = PictureStack(str(path), len(files))
+    pictures: PictureStack | PictureLedger | None = None
+    good: list[Path] = []
     damaged: list[str] = []
     for file in files:
         try:
-            picture = read_clip(file, force=False, memory_factor=memory_factor).pictures
+            picture = _picture(file, memory_factor)
         except SourceError as error:
             damaged.append(str(error))
             continue
-        if not stack:
-            _, height, width, _ = picture.rgb.shape
-            check_memory(str(path), len(files), height, width, memory_factor)
-        stack.add(picture.picture(0), file.name)
-    if damaged and (not force or not stack):
-        good = f"{path}: {len(stack)} of {len(files)} pictures are good"
-        raise SourceError(f"{good}; use them with --force (the first bad one: {damaged[0]})")
-    return Clip(stack, constant(rate), is_still=False)
+        if pictures is None:
+            height, width, _ = picture.rgb.shape
+            held = at_once(len(files), height, width)
+            check_memory(str(path), held, height, width, memory_factor)
+            whole = held >= len(files)
+            pictures = PictureStack(str(path), len(files)) if whole else PictureLedger(str(path))
+        pictures.add(picture, file.name)
+        good.append(file)
+    if pictures is None or (damaged and not force):
+        told = f"{path}: {len(good)} of {len(files)} pictures are good"
+        raise SourceError(f"{told}; use them with --force (the first bad one: {damaged[0]})")
+    if isinstance(pictures, PictureLedger):
+        return LongClip(pictures, constant(rate), _Reel(tuple(good), memory_factor))
+    return Clip(pictures, constant(rate), is_still=False)
+
+
+@dataclass(frozen=True)
+class _Reel:
+    """Reads pictures of a folder that were good when they were first read."""
+
+    files: tuple[Path, ...]
+    memory_factor: float
+
+    def __call__(self, frames: range) -> Iterator[Picture]:
+        for file in self.files[frames.start : frames.stop]:
+            yield _picture(file, self.memory_factor)
+
+
+def _picture(file: Path, memory_factor: float) -> Picture:
+    """The first picture in a file."""
+    return read_clip(file, force=False, memory_factor=memory_factor).pictures.picture(0)
 
 
 def picture_files(path: Path) -> list[Path]:

@@ -1,34 +1,22 @@
 """From a path to observations: the signal that the file will hold, and the pictures it is fitted to."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fieldpress.errors import SourceError
 from fieldpress.signals.base import Signal
 from fieldpress.signals.image import Image
 from fieldpress.signals.video import Video
-from fieldpress.sources.clip import Clip, read_clip
-from fieldpress.sources.folder import read_folder
-from fieldpress.sources.timing import DEFAULT_RATE
+from fieldpress.sources.clip import Clip, LongClip, open_clip
+from fieldpress.sources.colour import Colour
+from fieldpress.sources.cutting import cut
+from fieldpress.sources.folder import open_folder
+from fieldpress.sources.footage import Footage, LongFootage, Observations
+from fieldpress.sources.timing import DEFAULT_RATE, Timing
 
-
-@dataclass(frozen=True)
-class Observations:
-    """What is known of a signal: its pictures as the source has them."""
-
-    signal: Signal
-    """What the file will say it holds."""
-    rgb: NDArray[np.uint8]
-    """The reference pictures, (frames, rows, columns, 3), full-range RGB."""
-    luma: NDArray[np.uint8] | None
-    """The source's own luma in 8-bit codes, (frames, rows, columns); ``None`` for sources without one."""
-    name: str
-    """The last part of the path."""
+_WHOLE = 2**53
+"""Pictures of a segment that no clip is longer than."""
 
 
 def load(
@@ -51,29 +39,64 @@ def load(
     Raises:
         SourceError: Missing, not media, damaged, empty, of mixed sizes, or too large: one line that says which.
     """
+    found = open_footage(path, force=force, memory_factor=memory_factor, rate=rate, segment=_WHOLE)
+    assert isinstance(found, Observations), "the clip is held"
+    return found
+
+
+def open_footage(
+    path: str | PathLike[str],
+    *,
+    force: bool = False,
+    memory_factor: float = 1.0,
+    rate: Fraction = DEFAULT_RATE,
+    segment: int = 0,
+) -> Footage:
+    """As :func:`load`, but a clip that will be cut into segments is not held in memory.
+
+    Args:
+        path, force, rate: As there.
+        memory_factor: In units of one segment.
+        segment: Pictures of a segment, see :func:`~fieldpress.sources.cutting.cut`.
+
+    Raises:
+        SourceError: As there.
+        ConfigError: ``segment`` is out of range.
+    """
     location = Path(path)
-    clip = _read(location, force, memory_factor, rate)
+    cut(1, 1, 1, segment)  # a number out of range is refused before anything is read
+    clip = _read(location, force, memory_factor, rate, segment)
+    name = location.resolve().name or str(location)
+    if isinstance(clip, LongClip):
+        alike = clip.ledger.alike
+        return LongFootage(_video(location, len(clip.ledger), alike.size, clip.timing, alike.colour), clip, name)
     frames, height, width, _ = clip.pictures.rgb.shape
     colour = clip.pictures.colour
+    if clip.is_still:
+        signal: Signal = Image(height, width, colour.matrix, colour.full_range)
+    else:
+        signal = _video(location, frames, (height, width), clip.timing, colour)
+    return Observations(signal, clip.pictures.rgb, clip.pictures.luma, name)
+
+
+def _video(path: Path, frames: int, size: tuple[int, int], times: Timing, colour: Colour) -> Video:
     try:
-        signal: Signal = (
-            Image(height, width, colour.matrix, colour.full_range)
-            if clip.is_still
-            else Video(frames, height, width, *clip.timing, colour.matrix, colour.full_range)
-        )
+        return Video(frames, *size, *times, colour.matrix, colour.full_range)
     except ValueError as error:
-        raise SourceError(f"{location}: {error}") from error
-    return Observations(signal, clip.pictures.rgb, clip.pictures.luma, location.resolve().name or str(location))
+        raise SourceError(f"{path}: {error}") from error
 
 
-def _read(path: Path, force: bool, memory_factor: float, rate: Fraction) -> Clip:
+def _read(path: Path, force: bool, memory_factor: float, rate: Fraction, segment: int) -> Clip | LongClip:
+    def at_once(frames: int, height: int, width: int) -> int:
+        return len(cut(frames, height, width, segment)[0])
+
     try:
         if path.is_dir():
-            return read_folder(path, force=force, memory_factor=memory_factor, rate=rate)
+            return open_folder(path, force=force, memory_factor=memory_factor, at_once=at_once, rate=rate)
         if path.is_file() and not path.stat().st_size:
             raise SourceError(f"{path}: is empty")
         if path.is_file():
-            return read_clip(path, force=force, memory_factor=memory_factor)
+            return open_clip(path, force=force, memory_factor=memory_factor, at_once=at_once)
         exists = path.exists()
     except (OSError, ValueError) as error:  # no access to the folder above, or a zero byte in the name
         raise SourceError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -12,6 +12,7 @@ from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, Field, FieldConfig
 from fieldpress.presets import Recipe
 from fieldpress.reading import Decoded
+from fieldpress.segments import Segment
 from fieldpress.signals.base import Signal
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit
@@ -54,9 +55,19 @@ class Subject(ABC):
     def plan_for(self, chosen: Recipe) -> FieldConfig:
         """A field like that of the file, as far as it is known before training: a plan and the memory have to suit it.
 
+        Of a long clip it is that of the longest segment.
+
         Raises:
             ConfigError: The preset is for something else.
         """
+
+    def segments_for(self, chosen: Recipe) -> tuple[Segment, ...]:
+        """The segments of the file: several of a long clip, else one.
+
+        Raises:
+            ConfigError: As :meth:`plan_for`.
+        """
+        return (Segment(self.signal.frames, self.plan_for(chosen)),)
 
     @abstractmethod
     def fit(self, chosen: Recipe, budget: Budget, seed: int, device: str, target: Target | None) -> Fit:

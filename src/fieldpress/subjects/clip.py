@@ -1,49 +1,93 @@
 """Videos and pictures."""
 
-import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 
 from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
 from fieldpress.presets import Recipe, recipe
+from fieldpress.segments import Segment
 from fieldpress.signals import Image
-from fieldpress.sources import Observations
+from fieldpress.sources.cutting import cut
+from fieldpress.sources.footage import Footage
 from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import DirectFit, Fit
 from fieldpress.training.loop import Target
 from fieldpress.training.objective import ClipObjective
+from fieldpress.training.segmented import SegmentedFit, Segments
 
 
 class Clip(Subject):
     """Pictures of a video, or one still."""
 
-    def __init__(self, observations: Observations) -> None:
-        self.signal, self.name, self._observations = observations.signal, observations.name, observations
+    def __init__(self, footage: Footage) -> None:
+        self.signal, self.name, self._footage = footage.signal, footage.name, footage
 
     @property
     def default_preset(self) -> Recipe:
         return recipe("image" if isinstance(self.signal, Image) else "nvp-fit")
 
     def plan_for(self, chosen: Recipe) -> FieldConfig:
-        try:
-            config = chosen.field(self.signal.frames, self.signal.height, self.signal.width)
-        except ValueError as error:
-            raise ConfigError(f"preset {chosen.name}: {error}") from None
-        check_decoder(config.decoder, None, "videos and pictures")
-        return config
+        return self.segments_for(chosen)[0].field
+
+    def segments_for(self, chosen: Recipe) -> tuple[Segment, ...]:
+        configs: dict[int, FieldConfig] = {}
+        lengths = [len(run) for run in self._runs(chosen)]
+        for length in lengths:
+            if length not in configs:
+                configs[length] = field_for(chosen, length, self.signal.height, self.signal.width)
+        return tuple(Segment(length, configs[length]) for length in lengths)
 
     def fit(self, chosen: Recipe, budget: Budget, seed: int, device: str, target: Target | None) -> Fit:
-        rgb = torch.from_numpy(self._observations.rgb).to(device)
-        make_trainer = TrainerMaker(ClipObjective(rgb, chosen.training, seed), chosen, target)
-        return DirectFit(self.plan_for(chosen), make_trainer, budget, device)
+        runs = self._runs(chosen)
+        maker = _Maker(self._footage, runs, chosen, seed, device)
+        if len(runs) == 1:
+            return maker(0, budget, target)
+        return SegmentedFit(Segments(tuple(map(len, runs)), maker, budget, target))
+
+    def _runs(self, chosen: Recipe) -> tuple[range, ...]:
+        """The pictures of each segment."""
+        return cut(self.signal.frames, self.signal.height, self.signal.width, chosen.segment)
 
     def digest(self) -> str:
-        return hashlib.sha256(self._observations.rgb.data).hexdigest()
+        return self._footage.digest()
 
     def references(self) -> Iterator[Reference]:
-        luma = self._observations.luma
-        for i, rgb in enumerate(self._observations.rgb):
-            yield Reference(rgb, None if luma is None else luma[i])
+        for rgb, luma in self._footage.pictures():
+            yield Reference(rgb, luma)
+
+
+def field_for(chosen: Recipe, frames: int, height: int, width: int) -> FieldConfig:
+    """The field for a clip or a segment of this size.
+
+    Raises:
+        ConfigError: The preset is for something else.
+    """
+    try:
+        config = chosen.field(frames, height, width)
+    except ValueError as error:
+        raise ConfigError(f"preset {chosen.name}: {error}") from None
+    check_decoder(config.decoder, None, "videos and pictures")
+    return config
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Reads the pictures of a segment and makes its fit, the same as if they were a clip of their own."""
+
+    footage: Footage
+    runs: tuple[range, ...]
+    chosen: Recipe
+    seed: int
+    device: str
+
+    def __call__(self, number: int, budget: Budget, target: Target | None) -> Fit:
+        torch.manual_seed(self.seed)
+        rgb = torch.from_numpy(self.footage.part(self.runs[number])).to(self.device)
+        config = field_for(self.chosen, *rgb.shape[:3])
+        objective = ClipObjective(rgb, self.chosen.training, self.seed)
+        make_trainer = TrainerMaker(objective, self.chosen, target)
+        return DirectFit(config, make_trainer, budget, self.device)

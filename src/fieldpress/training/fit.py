@@ -1,7 +1,7 @@
 """From a recipe to trained, written tensors: at once, or after a survey that finds the field's sizes first.
 
-A fit is what ``encode`` runs, saves and resumes: an iterator over training steps that ends with :attr:`Fit.trainer`
-holding the bytes of every chunk.
+A fit is what ``encode`` runs, saves and resumes: an iterator over training steps that ends with the bytes of every
+chunk in :attr:`Fit.fitted`.
 """
 
 import math
@@ -9,10 +9,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from fieldpress.compressors.base import Compressor
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings.octree import Octree, octree_of
 from fieldpress.field import Field, FieldConfig
@@ -26,17 +27,33 @@ SURVEY_SHARE = 0.25
 MakeTrainer = Callable[[Field, FieldConfig, Budget], Trainer]
 
 
-class Fit(ABC):
-    """A run of training."""
+class Fitted(NamedTuple):
+    """What a trained field is written from."""
 
     config: FieldConfig
-    """Of the field; with a survey, of what it has found so far."""
-    trainer: Trainer | None
-    """What trains now; ``None`` during a survey."""
+    """Its sizes."""
+    rules: dict[str, Compressor]
+    """The compressor of each rule of the plan that has tensors, at the quality it was steered to."""
+    payloads: dict[str, bytes]
+    """The bytes of each chunk by its name."""
+
+    @staticmethod
+    def of(config: FieldConfig, trainer: Trainer) -> "Fitted":
+        """What a trainer that has ended made of a field."""
+        return Fitted(config, trainer.rules, trainer.payloads)
+
+
+class Fit(ABC):
+    """A run of training."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Progress]:
         """Trains to the end; shares, steps and seconds are those of the whole fit."""
+
+    @property
+    @abstractmethod
+    def fitted(self) -> list[Fitted]:
+        """When training has ended: the fields of the file, one for each of its segments."""
 
     @property
     @abstractmethod
@@ -57,12 +74,14 @@ class DirectFit(Fit):
 
     def __init__(self, config: FieldConfig, make_trainer: MakeTrainer, budget: Budget, device: str) -> None:
         self.config = config
-        self.trainer: Trainer = make_trainer(  # pyright: ignore[reportIncompatibleVariableOverride]
-            config.build().to(device), config, budget
-        )
+        self.trainer = make_trainer(config.build().to(device), config, budget)
 
     def __iter__(self) -> Iterator[Progress]:
         return iter(self.trainer)
+
+    @property
+    def fitted(self) -> list[Fitted]:
+        return [Fitted.of(self.config, self.trainer)]
 
     @property
     def steps(self) -> int:
@@ -100,10 +119,16 @@ class SurveyedFit(Fit):
         self._seconds_between_rounds = 0.0
 
     @property
-    def config(self) -> FieldConfig:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def config(self) -> FieldConfig:
+        """Of what the survey has found so far."""
         found = self._survey.config.encodings["octree"]
         assert isinstance(found, Octree)
         return self._sizes(found)
+
+    @property
+    def fitted(self) -> list[Fitted]:
+        assert self.trainer is not None, "the survey has not ended"
+        return [Fitted.of(self.config, self.trainer)]
 
     @property
     def steps(self) -> int:
