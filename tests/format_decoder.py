@@ -341,8 +341,14 @@ def pictures(compressor: Table, data: bytes, time: int, rows: int, columns: int,
 def codes_at(field: Table, tensors: dict[str, np.ndarray], t: float, y: float, x: float) -> np.ndarray:
     """The 8-bit colour at a place."""
     place = np.array([t, y, x], np.float32)
+    if field["decoder"]["id"] == "head":
+        return codes_of_colour(head(field["encodings"], tensors, place))
     features = [READERS[config["id"]](config, name, tensors, place) for name, config in field["encodings"].items()]
     colour = DECODERS[field["decoder"]["id"]](field["decoder"], tensors, np.concatenate(features), place[0])
+    return codes_of_colour(colour)
+
+
+def codes_of_colour(colour: np.ndarray) -> np.ndarray:
     return np.floor(255 * np.clip(colour, 0, 1) + 0.5).astype(np.uint8)
 
 
@@ -390,6 +396,34 @@ def read_volume(config: Table, name: str, tensors: dict[str, np.ndarray], place:
         cells = [read(tensors[f"{name}.levels.{i}"], place, (0, dy, dx), linear) for dy in near for dx in near]
         features.append(np.stack(cells, axis=1).ravel())
     return np.concatenate(features)
+
+
+def read_film(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
+    """The features of all cells, (54, rows, columns), from the tensors at one time."""
+    luma = np.pad(luma[0], [(0, side % 2) for side in luma.shape[1:]], mode="edge")
+    channels = np.stack([*(luma[p::2, q::2] for p in (0, 1) for q in (0, 1)), *chroma])
+    around, (_, rows, columns) = np.pad(channels, [(0, 0), (1, 1), (1, 1)], mode="edge"), channels.shape
+    features = [
+        c[1 + i : 1 + i + rows, 1 + j : 1 + j + columns] for c in around for i in (-1, 0, 1) for j in (-1, 0, 1)
+    ]
+    return np.stack(features)
+
+
+def head(encodings: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    ((name, film),) = encodings.items()
+    f = read_film(*(read(tensors[f"{name}.{grid}"], place[:1], (0,)) for grid in ("luma", "chroma")))
+    base = np.zeros((12, 6, 3, 3), np.float32)  # row, channel, row offset + 1, column offset + 1
+    for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
+        base[k, k, 1, 1] = 1
+        b, a = 2 * p - 1, 2 * q - 1
+        for row, channel in [(4 + k, 4), (8 + k, 5)]:
+            for i, j, number in [(0, 0, 9 / 16), (0, a, 3 / 16), (b, 0, 3 / 16), (b, a, 1 / 16)]:
+                base[row, channel, 1 + i, 1 + j] = number
+    n = np.tensordot(tensors["decoder.weight"] + base.reshape(12, 54), f, 1) + tensors["decoder.bias"][:, None, None]
+    pixels = np.zeros((3, 2 * f.shape[1], 2 * f.shape[2]), np.float32)
+    for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
+        pixels[:, p::2, q::2] = np.tensordot(tensors["decoder.colours"], n[[k, 4 + k, 8 + k]], 1) + 0.5
+    return read(pixels[:, : film["height"], : film["width"]], place[1:], (0, 0))
 
 
 def mlp(config: Table, tensors: dict[str, np.ndarray], f: np.ndarray, t: np.float32) -> np.ndarray:

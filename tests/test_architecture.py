@@ -29,21 +29,27 @@ FOUNDATION = {"chunktable", "config", "container", "errors", "header"}
 ALLOWED = {
     "coding": FOUNDATION,
     "compressors": FOUNDATION | {"coding"},
-    "field": FOUNDATION,
-    "encodings": FOUNDATION | {"field"},
-    "decoders": FOUNDATION | {"field"},
+    "interpolation": set(),
+    "queries": set(),
+    "painting": {"interpolation", "queries"},
+    "field": FOUNDATION | {"painting", "queries"},
+    "encodings": FOUNDATION | {"field", "interpolation"},
+    "decoders": FOUNDATION | {"encodings", "field"},
     "signals": FOUNDATION,
     "metrics": FOUNDATION | {"signals"},
     "rendering": FOUNDATION | {"signals"},
     "pictures": FOUNDATION | {"field"},
     "scenes": FOUNDATION | {"encodings", "field", "pictures", "rendering", "signals"},
     "shapes": FOUNDATION | {"encodings", "field", "meshing", "pictures", "reading", "signals"},
+    "segments": FOUNDATION | {"field"},
     "views": FOUNDATION | {"field", "pictures", "scenes", "shapes", "signals"},
     "sinks": FOUNDATION | {"signals", "pixels"},
     "sources": FOUNDATION | {"signals", "pixels"},
     "reading": FOUNDATION
-    | {"compressors", "decoders", "devices", "encodings", "field", "loading", "pictures", "signals", "views"},
-    "training": FOUNDATION | {"compressors", "decoders", "encodings", "field", "metrics", "rendering", "signals"},
+    | {"compressors", "decoders", "devices", "encodings", "field", "loading", "pictures", "segments", "signals"}
+    | {"views"},
+    "training": FOUNDATION
+    | {"compressors", "decoders", "encodings", "field", "interpolation", "metrics", "queries", "rendering", "signals"},
 }
 """Part of the package to the parts that it may import, besides itself."""
 

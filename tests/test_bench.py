@@ -82,7 +82,7 @@ def test_the_summary_has_a_point_for_each_quality(done: Path):
     points = summary_of(done)["points"]
     ours = [point for point in points if point["codec"] == "fieldpress"]
     theirs = [point for point in points if (point["codec"], point["preset"]) == ("x264", "veryfast")]
-    assert [point["preset"] for point in ours] == ["nvp-fit", "nvp-fit"]
+    assert [point["preset"] for point in ours] == ["rate", "rate"]
     assert len(theirs) >= 2
     for point in points:
         assert point.keys() >= POINT_KEYS
@@ -92,8 +92,8 @@ def test_the_summary_has_a_point_for_each_quality(done: Path):
 
 def test_two_points_are_no_rate_difference_and_the_summary_says_why(done: Path):
     summary = summary_of(done)
-    assert summary["bd_rate"] == {"clip.mkv": {"nvp-fit": {"x264:veryfast": {"rgb": None, "y": None}}}}
-    assert summary["refused"]["clip.mkv"]["nvp-fit"]["x264:veryfast"]["rgb"] == "2 points; 4 are needed"
+    assert summary["bd_rate"] == {"clip.mkv": {"rate": {"x264:veryfast": {"rgb": None, "y": None}}}}
+    assert summary["refused"]["clip.mkv"]["rate"]["x264:veryfast"]["rgb"] == "2 points; 4 are needed"
     assert "2 points; 4 are needed" in (done / "table.md").read_text()
 
 
@@ -133,7 +133,7 @@ def test_only_what_is_missing_is_made_again_and_third_parties_join(
     assert missing.read_bytes() == data
     assert {path.stem for path, time in times.items() if path.stat().st_mtime_ns != time} == {missing.stem}
     summary = summary_of(done)
-    assert "theirs:fast" in summary["bd_rate"]["clip.mkv"]["nvp-fit"]
+    assert "theirs:fast" in summary["bd_rate"]["clip.mkv"]["rate"]
     assert [point["bytes"] for point in summary["points"] if point["codec"] == "theirs"] == [900]
     assert "theirs:fast" in (done / "index.html").read_text()
 
@@ -187,7 +187,7 @@ def test_qualities_that_are_no_numbers(refused: Callable[..., str], clip: Path):
 
 def test_a_quality_that_a_preset_does_not_take(refused: Callable[..., str], clip: Path):
     text = refused(clip, "--out", "x", *FLAGS, "--qualities", "24,99")
-    assert text == "preset nvp-fit: video: crf is 99; svt-av1 takes 1 to 63"
+    assert text == "preset rate: video: crf is 99; svt-av1 takes 1 to 63"
 
 
 def test_a_folder_of_other_clips(refused: Callable[..., str], done: Path, tmp_path_factory: pytest.TempPathFactory):
@@ -278,7 +278,7 @@ def test_a_curve_that_ends_too_early_gets_a_point_more_on_that_side():
 # The axis of presets
 
 
-@pytest.mark.parametrize("name", ["nvp-fit", "image", "nvp-mini", "nvp-s"])
+@pytest.mark.parametrize("name", ["rate", "nvp-fit", "image", "nvp-mini", "nvp-s"])
 def test_a_preset_is_turned_from_fine_to_coarse(name: str):
     found = settings(recipe(name), 4)
     assert [setting.value for setting in found] == sorted(setting.value for setting in found)

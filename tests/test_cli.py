@@ -35,6 +35,10 @@ from fieldpress.views import view
 STEPS = ["--steps", "4", "--device", "cpu"]
 FAST = [*STEPS, "--plan.volume", "uniform"]
 """A run that spends its time on the command line, not on the codec."""
+TRAINED = ["nvp-fit", *FAST]
+"""... of a preset that trains."""
+CODED = [*STEPS, "--plan.film.preset", "12"]
+"""A run of the default preset, which codes its film and then has nothing left to train."""
 
 
 class Outcome:
@@ -86,7 +90,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = moving_pictures(5, 32, 48)
     write_clip(folder / "clip.mkv", [rgb_frame(picture) for picture in pictures], "ffv1", "bgr0")
     write_picture(folder / "picture.png", rgb_frame(pictures[0]), "png")
-    assert main(["encode", str(folder / "clip.mkv"), str(folder / "clip.fpr"), *FAST]) == 0
+    assert main(["encode", str(folder / "clip.mkv"), str(folder / "clip.fpr"), *TRAINED]) == 0
     return folder
 
 
@@ -165,8 +169,8 @@ def test_a_misspelt_command_is_told_the_right_one(refused: Callable[..., str]):
 
 
 def test_a_misspelt_flag_is_told_the_right_one(refused: Callable[..., str], clip: Path):
-    message = refused("encode", clip, "a.fpr", "--plan.volume.crff", "3")
-    assert message == "unknown flag '--plan.volume.crff'; did you mean '--plan.volume.crf'?"
+    message = refused("encode", clip, "a.fpr", "--plan.film.crff", "3")
+    assert message == "unknown flag '--plan.film.crff'; did you mean '--plan.film.crf'?"
 
 
 def test_a_misspelt_switch_is_told_the_right_one_though_it_swallows_a_word(refused: Callable[..., str], clip: Path):
@@ -260,6 +264,13 @@ def test_changing_a_field_without_naming_a_preset_keeps_the_source_s_own(run: Ru
     assert container.read(Path("p.fpr").read_bytes()).header["about"]["preset"] == "image"
 
 
+def test_the_flags_of_a_source_are_those_of_its_own_preset(refused: Callable[..., str], media: Path):
+    assert "unknown flag '--plan.film.crf'" in refused("encode", media / "picture.png", "p.fpr", "--plan.film.crf", "9")
+    assert "unknown flag '--plan.volume.crf'" in refused(
+        "encode", media / "clip.mkv", "a.fpr", "--plan.volume.crf", "9"
+    )
+
+
 # What encode refuses
 
 
@@ -274,18 +285,26 @@ def test_changing_a_field_without_naming_a_preset_keeps_the_source_s_own(run: Ru
         ("a.fpr --steps 0", "above 0"),
         ("a.fpr --minutes nan", "expected a finite number"),
         ("a.fpr --steps 2 --minutes 1", "not both"),
-        ("a.fpr --bpp 0.2 --size 2kB", "give --bpp or --size, not both"),
+        ("a.fpr --bpp 0.2 --size 2kB", "give one of --bpp, --size"),
         ("a.fpr --bpp -1", "--bpp is -1; expected a number above 0"),
         ("a.fpr --size 12XB", "--size is '12XB'; expected bytes such as 200000, 200kB or 1.5MB"),
-        ("a.fpr --size 0", "--size is 0 bytes; expected a whole number above 0"),
+        ("a.fpr --size 0", "--size is 0; expected a number above 0"),
         ("a.fpr --bpp 0.0001 --steps 2", "a file of 0.0001 bpp (0 bytes) is out of reach: this preset gives"),
         ("a.fpr --rate-weight 1 --training.rate-weight 2", "--rate-weight is short for --training.rate-weight"),
         ("a.fpr --init tuker", "--init is 'tuker'; expected one of 'source', 'tucker', 'random'"),
         ("a.fpr --init tucker --training.start random", "give one of them"),
-        ("a.fpr --init tucker --decoder siren", "use --init random"),
+        ("a.fpr nvp-fit --init tucker --decoder siren", "use --init random"),
         ("a.fpr --force=yes", "--force takes no value"),
-        ("a.fpr --plan.volume.crf 99", "svt-av1 takes 1 to 63"),
-        ("a.fpr --plan.volume vidoe", "did you mean 'video'?"),
+        ("a.fpr --quality -1", "--quality is -1; expected 0 (best) to 51"),
+        ("a.fpr --quality 52", "--quality is 52; expected 0 (best) to 51"),
+        ("a.fpr --quality 30 --psnr 35", "give one of --quality, --psnr"),
+        ("a.fpr --quality 30 --plan.film raw --steps 1", "--quality cannot turn preset rate: its film is given to raw"),
+        ("a.fpr --quality 30 --grids film nvp-fit", "--quality cannot turn preset nvp-fit: its plan has no rule film"),
+        ("a.fpr --psnr nan", "--psnr is nan; expected a finite number"),
+        ("a.fpr --psnr 0", "--psnr is 0; expected a number of dB above 0"),
+        ("a.fpr --psnr 35 --resume", "leave --resume out"),
+        ("a.fpr --plan.film.crf 99", "svt-av1 takes 1 to 63"),
+        ("a.fpr --plan.film vidoe", "did you mean 'video'?"),
         ("a.fpr --training.loss l3", "expected one of 'l2', 'psnr', 'l1-ssim'"),
         ("a.fpr --training.batch-pixels 0", "at least one pixel"),
         ("a.fpr --decoder.omega 3", "unknown flag '--decoder.omega'"),
@@ -341,15 +360,25 @@ def test_too_little_memory_is_one_line(
 
 
 def test_encode_says_its_result_on_standard_output_and_all_else_on_standard_error(run: Run, clip: Path):
-    outcome = run("encode", clip, "a.fpr", *FAST)
+    outcome = run("encode", clip, "a.fpr", *TRAINED)
     assert outcome.out.splitlines()[0] == "a.fpr"
     assert f"{Path('a.fpr').stat().st_size:,} bytes" in outcome.out
     assert "step 4" in outcome.err
     assert "step" not in outcome.out.replace("4 steps", "")
 
 
+def test_the_default_preset_tells_that_it_began_and_that_it_needed_no_step(run: Run, clip: Path):
+    outcome = run("encode", clip, "a.fpr", *CODED)
+    assert (outcome.status, "0 steps" in outcome.out) == (0, True)
+    first, last, *_ = outcome.err.splitlines()
+    assert first == "  0%  step 0  ? dB  ? bpp  ? left"
+    assert last.startswith("100%  step 0  ")
+    assert float(last.split()[3]) > 20  # dB
+    assert container.read(Path("a.fpr").read_bytes()).header["about"]["steps"] == 0
+
+
 def test_the_report_is_the_one_of_the_finished_file(run: Run, clip: Path):
-    run("encode", clip, "a.fpr", *FAST, "--report", "r.json")
+    run("encode", clip, "a.fpr", *TRAINED, "--report", "r.json")
     report = json.loads(Path("r.json").read_text())
     assert list(report) == [field.name for field in fields(Report)]
     assert report["bytes"] == Path("a.fpr").stat().st_size
@@ -357,12 +386,31 @@ def test_the_report_is_the_one_of_the_finished_file(run: Run, clip: Path):
 
 
 def test_the_log_has_every_step_of_a_short_run_and_the_finished_file(run: Run, clip: Path):
-    run("encode", clip, "a.fpr", *FAST, "--log", "log")
+    run("encode", clip, "a.fpr", *TRAINED, "--log", "log")
     entries = [json.loads(line) for line in Path("log/metrics.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries if "quality/psnr" in entry] == [1, 2, 3, 4, 4]
     assert entries[-2]["rate/bpp"] > 0
     assert entries[-1]["file/bpp"] == 8 * Path("a.fpr").stat().st_size / (5 * 32 * 48)
     assert list(Path("log").glob("events.out.tfevents.*"))
+
+
+def test_the_log_of_a_run_whose_quality_is_not_known_at_first_is_json(run: Run, clip: Path):
+    def no_number(text: str) -> None:
+        raise AssertionError(f"{text} is not JSON")
+
+    run("encode", clip, "a.fpr", *CODED, "--log", "log")
+    lines = Path("log/metrics.jsonl").read_text().splitlines()
+    first, last, file = (json.loads(line, parse_constant=no_number) for line in lines)
+    assert (first["share"], first.get("quality/psnr"), first["step"]) == (0, None, 0)
+    assert last["quality/psnr"] == pytest.approx(file["file/psnr"], abs=1)  # before rounding to 8 bits and clipping
+    assert list(Path("log").glob("events.out.tfevents.*"))
+
+
+def test_a_terminal_shows_every_try_for_a_quality(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable, text in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120")):
+        monkeypatch.setenv(variable, text)
+    outcome = run("encode", clip, "a.fpr", *CODED, "--psnr", "24.5")
+    assert (outcome.status, "SSIM" in outcome.out) == (0, True)
 
 
 # Stopping and going on
@@ -376,7 +424,7 @@ def first_step(outcome: Outcome) -> int:
 
 @pytest.fixture
 def uninterrupted(run: Run, clip: Path) -> bytes:
-    assert run("encode", clip, "whole.fpr", *FAST).status == 0
+    assert run("encode", clip, "whole.fpr", *TRAINED).status == 0
     return Path("whole.fpr").read_bytes()
 
 
@@ -392,10 +440,10 @@ def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(loop.Trainer, "_train_step", press)
-        outcome = run("encode", clip, "a.fpr", *FAST)
+        outcome = run("encode", clip, "a.fpr", *TRAINED)
     assert outcome.status == 130
     *_, last = outcome.err.splitlines()
-    assert last.endswith(f"go on with: fieldpress encode --resume {clip} a.fpr {' '.join(FAST)}")
+    assert last.endswith(f"go on with: fieldpress encode --resume {clip} a.fpr {' '.join(TRAINED)}")
     assert not Path("a.fpr").exists()
 
     resumed = run(*last.split("fieldpress ")[1].split())
@@ -409,13 +457,13 @@ def test_ctrl_c_before_training_is_quiet(run: Run, clip: Path, monkeypatch: pyte
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subjects, "open_footage", press)
-    outcome = run("encode", clip, "a.fpr", *FAST)
+    outcome = run("encode", clip, "a.fpr", *TRAINED)
     assert (outcome.status, outcome.out, outcome.err) == (130, "", "")
 
 
 def test_ctrl_c_works_as_before_after_a_run(run: Run, clip: Path):
     before = signal.getsignal(signal.SIGINT)
-    run("encode", clip, "a.fpr", *FAST)
+    run("encode", clip, "a.fpr", *TRAINED)
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -432,12 +480,65 @@ def save_and_die(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
 writing.save_checkpoint = save_and_die
 """
-    status, _, _ = finished("encode", clip, "a.fpr", *FAST, before=killed_after_the_second_checkpoint)
+    status, _, _ = finished("encode", clip, "a.fpr", *TRAINED, before=killed_after_the_second_checkpoint)
     assert status == -signal.SIGKILL
     assert [path.name for path in Path().glob("a.*")] == ["a.fpr.checkpoint"]
 
-    assert first_step(run("encode", clip, "a.fpr", *FAST, "--resume")) == 3
+    assert first_step(run("encode", clip, "a.fpr", *TRAINED, "--resume")) == 3
     assert Path("a.fpr").read_bytes() == uninterrupted
+
+
+@pytest.fixture
+def coded(run: Run, clip: Path) -> bytes:
+    assert run("encode", clip, "whole.fpr", *CODED).status == 0
+    return Path("whole.fpr").read_bytes()
+
+
+def test_ctrl_c_while_the_film_is_coded_stops_at_once_and_resumes_to_the_same_bytes(
+    run: Run, clip: Path, coded: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    def press(*_: object) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return b"".join(iter(lambda: b"", None))  # goes on for ever, were it not for the signal
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Video, "encode_all", press)
+        outcome = run("encode", clip, "a.fpr", *CODED)
+    assert outcome.status == 130
+    *_, last = outcome.err.splitlines()
+    assert last.endswith(f"go on with: fieldpress encode --resume {clip} a.fpr {' '.join(CODED)}")
+    assert sorted(path.name for path in Path().glob("a.*")) == ["a.fpr.checkpoint"]
+
+    assert run(*last.split("fieldpress ")[1].split()).status == 0
+    assert Path("a.fpr").read_bytes() == coded
+    assert not list(Path().glob("*checkpoint*"))
+
+
+def test_ctrl_c_after_the_film_is_coded_does_not_code_it_again(
+    run: Run, clip: Path, coded: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    def press(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fieldpress.training.objective.fit_head", press)
+        assert run("encode", clip, "a.fpr", *CODED).status == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(Video, "encode_all", lambda *_: pytest.fail("the film is coded again"))
+        assert run("encode", "--resume", clip, "a.fpr", *CODED).status == 0
+    assert Path("a.fpr").read_bytes() == coded
+
+
+def test_a_run_that_is_killed_while_the_film_is_coded_can_be_asked_to_resume(run: Run, clip: Path, coded: bytes):
+    killed = """
+import os, signal
+from fieldpress.compressors import Video
+Video.encode_all = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert finished("encode", clip, "a.fpr", *CODED, before=killed)[0] == -signal.SIGKILL
+    assert run("encode", clip, "a.fpr", *CODED, "--resume").status == 0
+    assert Path("a.fpr").read_bytes() == coded
+    assert not list(Path().glob("*checkpoint*"))
 
 
 def test_a_checkpoint_of_another_run_is_refused(
@@ -448,8 +549,8 @@ def test_a_checkpoint_of_another_run_is_refused(
 
     with monkeypatch.context() as patched:
         patched.setattr(loop.Trainer, "_train_step", press)
-        run("encode", clip, "a.fpr", *FAST)
-    assert "another run" in refused("encode", clip, "a.fpr", *FAST, "--seed", "5", "--resume")
+        run("encode", clip, "a.fpr", *TRAINED)
+    assert "another run" in refused("encode", clip, "a.fpr", *TRAINED, "--seed", "5", "--resume")
 
 
 # decode
@@ -568,7 +669,7 @@ def test_info_shows_no_control_characters_of_a_header(run: Run, pressed: Path):
 
 
 def test_eval_gives_the_figures_that_encode_gave(run: Run, clip: Path):
-    run("encode", clip, "a.fpr", *FAST, "--report", "r.json")
+    run("encode", clip, "a.fpr", *TRAINED, "--report", "r.json")
     made, found = json.loads(Path("r.json").read_text()), json.loads(run("eval", "a.fpr", clip, "--json").out)
     assert list(found) == list(made)
     same = ("bytes", "bpp", "psnr_rgb", "psnr_y", "ssim", "frames", "steps", "preset", "chunks")

@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings import Planes, Volume
-from fieldpress.encodings.interpolation import extend, resample, steps_per_cell, taps
 from fieldpress.encodings.planes import PlanesEncoding
 from fieldpress.encodings.volume import Level, VolumeEncoding, read_slices
 from fieldpress.errors import ConfigError
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
+from fieldpress.interpolation import extend, resample, steps_per_cell, taps
 
 
 def centres(count: int, size: int | None = None, start: int = 0) -> torch.Tensor:

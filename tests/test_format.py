@@ -31,8 +31,8 @@ from fieldpress.compressors import (
 )
 from fieldpress.config import to_plain
 from fieldpress.container import Chunk, write
-from fieldpress.decoders import DECODERS, Mlp, RadianceMlp, Siren
-from fieldpress.encodings import ENCODINGS, Dense, Flow, HashGrid, Nested, Planes, Volume
+from fieldpress.decoders import DECODERS, Head, Mlp, RadianceMlp, Siren
+from fieldpress.encodings import ENCODINGS, Dense, Film, Flow, HashGrid, Nested, Planes, Volume
 from fieldpress.encodings.volume import Level
 from fieldpress.field import EncodingConfig, FieldConfig
 from fieldpress.presets import recipe
@@ -164,6 +164,8 @@ FIELDS = {
     "nested planes": FieldConfig({"nested": NESTED}, Mlp(width=6, depth=2)),
     "flow of planes": FieldConfig({"flow": Flow((2, 3, 4), PLANES)}, Mlp(width=6, depth=2)),
     "flow of nested planes": FieldConfig({"flow3": Flow((1, 5, 2), NESTED)}, Siren(width=5, depth=1)),
+    "film and head": FieldConfig({"film": Film(3, 21, 34)}, Head()),
+    "film of other sizes than the picture": FieldConfig({"film2": Film(1, 7, 5)}, Head()),
     "no neighbours": FieldConfig({"volume": Volume((Level(3, 1, 6, 5),), 1, "linear")}, Mlp(width=4, depth=2)),
 }
 
@@ -206,17 +208,21 @@ def test_colours_differ_by_one_code_at_most(name: str) -> None:
     assert (difference > 0).mean() < 0.02  # one or two of these 144 codes; measured: none
 
 
-def test_a_file_that_encode_wrote_is_decoded_from_the_format_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", ["nvp-fit", "rate"])
+@pytest.mark.parametrize("sides", [(40, 52), (41, 53)], ids=str)
+def test_a_file_that_encode_wrote_is_decoded_from_the_format_alone(
+    tmp_path: Path, preset: str, sides: tuple[int, int]
+) -> None:
     torch.set_num_threads(1)
-    clip = write_clip(tmp_path / "clip.mkv", [rgb_frame(p) for p in moving_pictures(4, 40, 52)], "ffv1", "bgr0")
-    fieldpress.encode(clip, tmp_path / "clip.fpr", recipe("nvp-fit"), steps=20)
+    clip = write_clip(tmp_path / "clip.mkv", [rgb_frame(p) for p in moving_pictures(4, *sides)], "ffv1", "bgr0")
+    fieldpress.encode(clip, tmp_path / "clip.fpr", recipe(preset), steps=20)
     file = (tmp_path / "clip.fpr").read_bytes()
     header, tensors, ours = header_of(file), tensors_of(file), fieldpress.open(file)
     for name, tensor in ours.field.tensors().items():
         np.testing.assert_array_equal(tensors[name], tensor.numpy())
     picture = ours[2].astype(int)
-    for row, column in [(0, 0), (7, 31), (20, 20), (39, 51)]:
-        place = (2.5 / 4, (row + 0.5) / 40, (column + 0.5) / 52)
+    for row, column in [(0, 0), (7, 31), (20, 20), (sides[0] - 1, sides[1] - 1)]:
+        place = (2.5 / 4, (row + 0.5) / sides[0], (column + 0.5) / sides[1])
         assert np.abs(codes_at(header["field"], tensors, *place) - picture[row, column]).max() <= 1
 
 

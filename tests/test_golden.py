@@ -1,9 +1,11 @@
 """Files of every version of the format decode to what they decoded to when they were written."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_symbols import by_fieldpress, by_the_format_alone
 
 import fieldpress
 from fieldpress import container
@@ -17,6 +19,7 @@ GOLDEN = {
     1: [
         "atlas",
         "dictionary",
+        "film",
         "flow",
         "hevc",
         "image",
@@ -64,6 +67,29 @@ def test_tensors_decode_bit_for_bit(path: Path):
         assert {*stored.files} == {*tensors, "pictures"}
         for name, tensor in tensors.items():
             np.testing.assert_array_equal(tensor.numpy(), stored[name], strict=True, err_msg=name)
+
+
+@pytest.mark.parametrize("coder", ["constriction", "python"])
+@every_file
+def test_symbols_are_the_same_with_either_coder(path: Path, coder: str):
+    if coder == "constriction":
+        pytest.importorskip("constriction")
+    assert by_fieldpress(path.read_bytes(), constriction=coder == "constriction") == recorded(path)
+
+
+@every_file
+def test_the_format_alone_gives_the_same_symbols_and_tensors(path: Path):
+    symbols, tensors = by_the_format_alone(path.read_bytes())
+    assert symbols == recorded(path)
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        assert {*stored.files} == {*tensors, "pictures"}
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(tensor, stored[name], strict=True, err_msg=name)
+
+
+def recorded(path: Path) -> dict[str, str]:
+    """The MD5 of the symbols of each chunk."""
+    return json.loads((path.parent / "symbols.json").read_text("utf-8"))[path.stem]
 
 
 @every_file

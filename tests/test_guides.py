@@ -210,7 +210,7 @@ def test_the_state_survives_a_checkpoint(kind: str):
 
 @pytest.mark.parametrize(
     "times",
-    [{"every": 0.0}, {"every": float("nan")}, {"start": -0.1}, {"settle": 0.0}, {"settle": 1.1}, {"weight": -1.0}],
+    [{"every": 0.0}, {"every": float("nan")}, {"start": -0.1}, {"settle": -0.1}, {"settle": 1.1}, {"weight": -1.0}],
 )
 def test_impossible_times_are_refused(times: dict[str, float]):
     with pytest.raises(ValueError, match=r"guidance|weight"):

@@ -578,7 +578,7 @@ def test_a_cut_file_says_what_it_still_shows(written: Written, tmp_path: Path, c
 
 def test_the_flag_cuts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     clip, out = lossless(tmp_path, 16), tmp_path / "a.fpr"
-    assert main(["encode", str(clip), str(out), "--segment", "8", "--steps", "2", "--plan.volume", "uniform"]) == 0
+    assert main(["encode", str(clip), str(out), "--segment", "8", "--steps", "2", "--plan.film", "uniform"]) == 0
     assert container.read(out.read_bytes()).segments == 2
     assert main(["encode", str(clip), str(out), "--force", "--segment", "3"]) == 2
     assert "--segment is 3; expected 8 pictures or more" in capsys.readouterr().err

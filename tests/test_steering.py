@@ -98,7 +98,7 @@ def test_a_compressor_without_a_quality_cannot_be_steered(clip: Path):
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"bpp": 0.1, "size": 100}, "not both"),
+        ({"bpp": 0.1, "size": 100}, "give one of --bpp, --size"),
         ({"bpp": 0.0}, "above 0"),
         ({"bpp": float("nan")}, "above 0"),
         ({"size": 0}, "above 0"),

@@ -167,9 +167,9 @@ def test_an_image_takes_the_image_preset(tmp_path: Path):
     assert fieldpress.open(tmp_path / "picture.fpr").signal.id == "image"
 
 
-def test_a_video_takes_nvp_fit_even_of_one_picture(tmp_path: Path):
+def test_a_video_takes_rate_even_of_one_picture(tmp_path: Path):
     report = encode(source(tmp_path, frames=1), tmp_path / "clip.fpr", steps=2)
-    assert (report.preset, report.frames) == ("nvp-fit", 1)
+    assert (report.preset, report.frames, report.steps) == ("rate", 1, 0)
 
 
 # Every preset, and recipes of one's own

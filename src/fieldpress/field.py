@@ -19,7 +19,7 @@ Features run along the first axis, so that a layer is one matrix product over al
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -28,60 +28,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fieldpress.painting import paint
+from fieldpress.queries import Lattice, Points, Query
+
 MAX_FEATURES = 4096
 """Channels of all encodings together; a decoder's first layer is as wide, and so is its memory for each pixel."""
-
-
-@dataclass(frozen=True)
-class Points:
-    """A list of places: ``coordinates`` is (n, 3), each row (t, y, x) in [0, 1]; in space (x, y, z)."""
-
-    coordinates: Float[Tensor, "n 3"]
-    directions: Float[Tensor, "n 3"] | None = None
-    """Directions of length 1 from which the places are seen, for signals whose colours depend on them."""
-    found: dict[object, list[Tensor]] = field(default_factory=dict, compare=False, repr=False)
-    """What encodings remember of the places, each under its own key: tensors whose first axis is that of the places."""
-
-    def part(self, chosen: Tensor, directions: Float[Tensor, "n 3"] | None) -> "Points":
-        """Some of the places, seen from these directions; what was found out of them is kept."""
-        found = {key: [tensor[chosen] for tensor in tensors] for key, tensors in self.found.items()}
-        return Points(self.coordinates[chosen], directions, found)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(n,)``."""
-        return (len(self.coordinates),)
-
-    def axis(self, index: int) -> Float[Tensor, "n"]:
-        """Coordinate ``index`` (0 is t, 1 is y, 2 is x) of every point."""
-        return self.coordinates[:, index]
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """All combinations of three coordinate vectors: pictures ``t``, rows ``y``, columns ``x``, each in [0, 1]."""
-
-    t: Float[Tensor, "t"]
-    y: Float[Tensor, "y"]
-    x: Float[Tensor, "x"]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(len(t), len(y), len(x))``."""
-        return (len(self.t), len(self.y), len(self.x))
-
-    def axis(self, index: int) -> Tensor:
-        """Coordinate ``index``, shaped to broadcast against :attr:`shape`."""
-        shape = [1, 1, 1]
-        shape[index] = -1
-        return (self.t, self.y, self.x)[index].reshape(shape)
-
-    def points(self) -> Points:
-        """The same places as a list, the last axis fastest."""
-        return Points(torch.cartesian_prod(self.t, self.y, self.x))
-
-
-Query = Points | Lattice
 
 
 class Encoding(nn.Module, ABC):
@@ -90,6 +41,8 @@ class Encoding(nn.Module, ABC):
     channels: int
     level_count = 1
     """How many levels there are."""
+    picture_sides = (0, 0)
+    """Rows and columns of the pictures whose pixels its cells hold; only for decoders that paint cells."""
 
     @abstractmethod
     def forward(self, query: Query) -> Tensor:
@@ -140,6 +93,10 @@ class Latent:
 class Decoder(nn.Module, ABC):
     """Features to channels."""
 
+    cell = 1
+    """Pixels along a side of what it paints at a place: above 1 it gives all pixels of a cell of the encodings at once,
+    colour by colour and of each row by row, and the field interpolates between pixels (:mod:`fieldpress.painting`)."""
+
     @abstractmethod
     def forward(self, latent: Latent) -> Tensor:
         """Channels at every place of the query, ``(out, *query.shape)``; pictures have RGB in [0, 1]."""
@@ -149,6 +106,8 @@ class EncodingConfig(ABC):
     """The sizes of an encoding; stored in the file header. Concrete classes are frozen dataclasses."""
 
     id: ClassVar[str]
+    cell: ClassVar[int] = 1
+    """Pixels along a side of what it gives at a place; above 1, only centres of such cells can be asked for."""
 
     @abstractmethod
     def build(self) -> Encoding:
@@ -171,6 +130,8 @@ class DecoderConfig(ABC):
     """The sizes of a decoder; stored in the file header. Concrete classes are frozen dataclasses."""
 
     id: ClassVar[str]
+    cell: ClassVar[int] = 1
+    """That of the encodings which it goes with."""
 
     @abstractmethod
     def build(self, features: int) -> Decoder:
@@ -209,6 +170,12 @@ class Field(nn.Module):
 
     def planar(self, query: Query) -> Tensor:
         """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""
+        if self.decoder.cell == 1:
+            return self._decoded(query)
+        (sides,) = {encoding.picture_sides for encoding in self.encodings.values()}
+        return paint(self._decoded, query, sides, self.decoder.cell)
+
+    def _decoded(self, query: Query) -> Tensor:
         return self.decoder(Latent(self.encodings, query))
 
     @property
@@ -255,6 +222,13 @@ class FieldConfig:
         features = sum(config.features() for config in self.encodings.values())
         if not 1 <= features <= MAX_FEATURES:
             raise ValueError(f"the encodings of a field give 1 to {MAX_FEATURES} features, not {features}")
+        for name, config in self.encodings.items():
+            if config.cell != self.decoder.cell:
+                cells = f"{config.cell} and {self.decoder.cell} pixels a side"
+                raise ValueError(
+                    f"encoding {name} and decoder {self.decoder.id} do not go together: their cells have {cells}"
+                )
+        self.decoder.shapes(features)  # raises what it has against so many features
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor by name, in file order, without allocating any."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from fieldpress.config import Registry
 from fieldpress.encodings.dense import Dense
+from fieldpress.encodings.film import Film
 from fieldpress.encodings.flow import Flow
 from fieldpress.encodings.hashgrid import HashGrid
 from fieldpress.encodings.nested import Nested
@@ -72,6 +73,17 @@ class FittedGrids(ClipGrids):
             return {"volume": volume}
         t, y, x = (max(1, -(-side // 8)) for side in (frames, height, width))
         return {"planes": Planes(self.plane_features, xy=((y, x),), yt=((t, x),), xt=((t, y),)), "volume": volume}
+
+
+@dataclass(frozen=True)
+class FilmGrids(ClipGrids):
+    """A film of the clip's own size: brightness for every pixel, colour for every four."""
+
+    id: ClassVar[str] = "film"
+    per_pixel: ClassVar[float] = 1.5
+
+    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+        return {"film": Film(frames, height, width)}
 
 
 @dataclass(frozen=True)
@@ -253,4 +265,4 @@ class DenseGrids(SceneGrids):
         return {"octree": replace(octree, channels=0), "dense": Dense(self.channels, self.side)}
 
 
-GRIDS = Registry("grids", Grids, FittedGrids, KeyframeGrids, NvpGrids, OctreeGrids, HashGrids, DenseGrids)
+GRIDS = Registry("grids", Grids, FilmGrids, FittedGrids, KeyframeGrids, NvpGrids, OctreeGrids, HashGrids, DenseGrids)

@@ -24,4 +24,4 @@ class Pictures(ABC):
 
 def to_bytes(picture: Tensor) -> UInt8[Tensor, "..."]:
     """Colours in [0, 1] to the nearest 8-bit code; what lies outside is clipped, and what is no number is black."""
-    return picture.float().nan_to_num(0.0).clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)
+    return picture.float().nan_to_num(0.0).clamp_(0, 1).mul_(255).add_(0.5).to(torch.uint8)

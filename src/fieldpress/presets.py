@@ -1,18 +1,20 @@
 """Recipes under a name: which field, which compressors, and how to train them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fieldpress.compressors import Dictionary, Entropy, Octants, Raw, Uniform, Video
-from fieldpress.compressors.base import Compressor
+from fieldpress.compressors.base import MAX_QUALITY, Compressor
 from fieldpress.compressors.guides import Guidance
 from fieldpress.config import unknown
-from fieldpress.decoders import DistanceMlp, Mlp, RadianceMlp, Siren
+from fieldpress.decoders import DistanceMlp, Head, Mlp, RadianceMlp, Siren
 from fieldpress.encodings.octree import Octree
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig
 from fieldpress.grids import (
     ClipGrids,
     DenseGrids,
+    FilmGrids,
     FittedGrids,
     Grids,
     HashGrids,
@@ -46,6 +48,33 @@ class Recipe:
     segment: int = 0
     """Pictures of a video that one field shows at most; longer clips are cut in time. 0 decides by their size."""
 
+    def at_quality(self, quality: float) -> "Recipe":
+        """The preset with what carries the signal coded at this quality: 0 (best) to 51, as of ``--quality``.
+
+        Raises:
+            ConfigError: The quality is off the scale, or the compressor has none to turn.
+        """
+        if not 0 <= quality <= MAX_QUALITY:
+            raise ConfigError(f"--quality is {quality:g}; expected 0 (best) to {MAX_QUALITY:g}")
+        return self._turned(lambda compressor: compressor.at_quality(quality), "--quality")
+
+    def coarser(self, halvings: float) -> "Recipe":
+        """The preset with what carries the signal coded in about so many halvings of the bits, or more if below 0.
+
+        Raises:
+            ConfigError: The compressor has no quality to turn.
+        """
+        return self._turned(lambda compressor: compressor.coarser(halvings), "--psnr")
+
+    def _turned(self, turn: Callable[[Compressor], Compressor | None], flag: str) -> "Recipe":
+        rule = self.features_rule
+        if rule not in self.plan:
+            raise ConfigError(f"{flag} cannot turn preset {self.name}: its plan has no rule {rule}")
+        compressor = turn(self.plan[rule])
+        if compressor is None:
+            raise ConfigError(f"{flag} cannot turn preset {self.name}: its {rule} is given to {self.plan[rule].id}")
+        return replace(self, plan={**self.plan, rule: compressor})
+
     def field(self, frames: int, height: int, width: int) -> FieldConfig:
         """The field for a clip of this size.
 
@@ -59,7 +88,7 @@ class Recipe:
     @property
     def features_rule(self) -> str:
         """The rule of the plan that takes most of the numbers: a clip's volume, or what carries a scene's features."""
-        return self.grids.id if isinstance(self.grids, SceneGrids) else "volume"
+        return self.grids.id if isinstance(self.grids, SceneGrids | FilmGrids) else "volume"
 
     def scene_field(self, octree: Octree) -> FieldConfig:
         """The field for a scene with this octree.
@@ -117,8 +146,21 @@ _SCENE_UNGUIDED = replace(_SCENE_TRAINING, guidance=Guidance(kind="none"))
 
 _RECIPES = [
     Recipe(
+        name="rate",
+        about="video: the clip as a film that AV1 codes at its best, and a head that mends what it leaves; the default",
+        grids=FilmGrids(),
+        decoder=Head(),
+        plan={
+            "film": Video(codec="svt-av1", crf=36.0, preset="0", amplitude=0.7),
+            "decoder.colours": _WEIGHTS,
+            "decoder": Entropy(step=1 / 64, unit="absolute"),
+        },
+        # The film is coded before the first step: what training could change in it was never worth its bits.
+        training=Training(guidance=Guidance(settle=0.0), decoder_rate=1e-3),
+    ),
+    Recipe(
         name="nvp-fit",
-        about="video: volume fitted to the clip, started from it, trained for AV1; the default",
+        about="video: volume fitted to the clip, started from it, trained for AV1",
         grids=FittedGrids(),
         decoder=Mlp(width=24, depth=2),
         plan={

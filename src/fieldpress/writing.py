@@ -13,14 +13,14 @@ from typing import NamedTuple
 import torch
 
 from fieldpress import container
-from fieldpress.compressors.base import Compressor
+from fieldpress.compressors.base import MAX_QUALITY, Compressor
 from fieldpress.config import MAX_INTEGER, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
 from fieldpress.grids import ClipGrids
 from fieldpress.loading import read_bytes
-from fieldpress.metrics import Quality
+from fieldpress.metrics import MAX_PSNR, Quality
 from fieldpress.presets import Recipe, recipe
 from fieldpress.reading import About, decode, open_file
 from fieldpress.report import Report, measure
@@ -71,6 +71,7 @@ def encode(
     steps: int | None = None,
     bpp: float | None = None,
     size: int | None = None,
+    quality: float | None = None,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
@@ -89,6 +90,8 @@ def encode(
         steps: Training budget in steps instead; on a CPU the file is then the same on every run.
         bpp: Bits per pixel of the finished file, reached within 5 %: the preset's quality settings are then turned.
         size: Bytes of the finished file instead.
+        quality: 0 (best) to 51, as the constant rate factors of x264; the preset's own if None. For a quality in
+            decibels see :func:`fieldpress.aiming.encode_to_psnr`.
         seed: Of everything random.
         device: ``auto``, ``cpu`` or ``cuda``.
         resume: Go on from the checkpoint an interrupted run left beside ``out``, if there is one.
@@ -109,8 +112,7 @@ def encode(
     """
     out = Path(out)
     check_target(out, force)
-    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
-        raise SourceError(f"{out}: is the source itself; name another output")
+    check_source(source, out)
     device = choose_device(device)
     named = recipe(preset) if isinstance(preset, str) else preset
     if minutes is not None and steps is not None:
@@ -119,7 +121,7 @@ def encode(
         raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
     if not 1 <= jobs <= MAX_JOBS:
         raise ConfigError(f"--jobs is {jobs}; expected 1 to {MAX_JOBS}")
-    _check_size(bpp, size)
+    check_aim(bpp=bpp, size=size, quality=quality)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
     at_once = segment if segment is not None else named.segment if isinstance(named, Recipe) else Recipe.segment
     subject = load_subject(source, force=force, memory_factor=_memory_factor(named), segment=at_once)
@@ -128,6 +130,7 @@ def encode(
     started = time.monotonic()
     chosen = named if isinstance(named, Recipe) else (named or default_recipe)(subject)
     chosen = chosen if segment is None else replace(chosen, segment=segment)
+    chosen = chosen if quality is None else chosen.at_quality(quality)
     budget = asked or Budget(minutes=chosen.minutes)
     segments = subject.segments_for(chosen)
     jobs = min(jobs, len(segments))
@@ -199,13 +202,24 @@ def with_level_figures(data: bytes, subject: Subject, device: str) -> bytes:
     return container.write({**contents.header, "signal": told}, contents.chunks)
 
 
-def _check_size(bpp: float | None, size: int | None) -> None:
-    if bpp is not None and size is not None:
-        raise ConfigError("give --bpp or --size, not both")
-    if bpp is not None and not 0 < bpp < math.inf:
-        raise ConfigError(f"--bpp is {bpp:g}; expected a number above 0")
-    if size is not None and not 0 < size <= MAX_INTEGER:
-        raise ConfigError(f"--size is {size} bytes; expected a whole number above 0")
+def check_aim(**aims: float | None) -> None:
+    """Refuses aims that are out of their range, and more than one of them.
+
+    Raises:
+        ConfigError: By the names of the flags.
+    """
+    given = {name: value for name, value in aims.items() if value is not None}
+    if len(given) > 1:
+        raise ConfigError(f"give one of {', '.join(f'--{name}' for name in given)}")
+    for name, value in given.items():
+        if name == "quality":
+            if not 0 <= value <= MAX_QUALITY:
+                raise ConfigError(f"--quality is {value:g}; expected 0 (best) to {MAX_QUALITY:g}")
+        elif name == "psnr":
+            if not 0 < value <= MAX_PSNR:
+                raise ConfigError(f"--psnr is {value:g}; expected a number of dB above 0, at most {MAX_PSNR:g}")
+        elif not (0 < value < math.inf and (name != "size" or value <= MAX_INTEGER)):
+            raise ConfigError(f"--{name} is {value:g}; expected a number above 0")
 
 
 def default_recipe(subject: Subject) -> Recipe:
@@ -254,6 +268,16 @@ def check_target(out: Path, force: bool) -> None:
             raise SourceError(f"{out}: cannot be written: permission denied")
     except (OSError, ValueError) as error:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_source(source: str | os.PathLike[str], out: Path) -> None:
+    """Refuses to replace a source by its own file.
+
+    Raises:
+        SourceError: They are the same.
+    """
+    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
+        raise SourceError(f"{out}: is the source itself; name another output")
 
 
 def check_plan(chosen: Recipe, config: FieldConfig) -> None:
@@ -349,7 +373,7 @@ def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progr
 
 def _memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float:
     """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
-    grids = (chosen if isinstance(chosen, Recipe) else recipe("nvp-fit")).grids
+    grids = (chosen if isinstance(chosen, Recipe) else recipe("rate")).grids
     per_pixel = grids.per_pixel if isinstance(grids, ClipGrids) else 0.0
     return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
 

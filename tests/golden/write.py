@@ -3,9 +3,11 @@
     python tests/golden/write.py
 
 Each is a file and, beside it, what it decoded to when it was written: the tensors, bit for bit, and the pictures.
+``symbols.json`` has the MD5 of the symbols of every chunk: what its coders give, before any becomes a number.
 A file of a released version stays as it is for ever: what old bytes decode to is the format.
 """
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from golden_symbols import by_fieldpress
 from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, joined, press
 from small_scenes import STEPS, photographs, small
 from small_shapes import ball_file
@@ -26,6 +29,7 @@ from fieldpress.container import VERSION
 from fieldpress.presets import Recipe, recipe
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
+SYMBOLS = FOLDER / "symbols.json"
 
 HEVC_PLAN: dict[str, Compressor] = {
     "volume.levels.0": Video(codec="x265", crf=20, preset="veryfast", bits=12),
@@ -76,10 +80,10 @@ SHAPE_PLAN: dict[str, Compressor] = {
 }
 
 
-def encoded(chosen: Recipe, frames: int) -> bytes:
+def encoded(chosen: Recipe, frames: int, height: int = 32, width: int = 40) -> bytes:
     """The file of a tiny source, trained for five steps."""
     with TemporaryDirectory() as folder:
-        pictures = [rgb_frame(picture) for picture in moving_pictures(frames, 32, 40)]
+        pictures = [rgb_frame(picture) for picture in moving_pictures(frames, height, width)]
         source = (
             write_picture(Path(folder) / "source.png", pictures[0], "png")
             if chosen.name == "image"
@@ -104,6 +108,7 @@ def files() -> dict[str, bytes]:
         "nvp-fit": encoded(recipe("nvp-fit"), frames=4),
         "nvp-fit-with-planes": encoded(replace(recipe("nvp-fit"), grids=planes), frames=3),
         "image": encoded(recipe("image"), frames=1),
+        "film": encoded(recipe("rate"), frames=3, height=27, width=33),
         "published": press(PUBLISHED, CLIP, ENTROPY_PLAN),
         "hevc": press(FITTED, CLIP, HEVC_PLAN),
         "raw-image": press(STILL, PICTURE, {"*": Raw()}),
@@ -132,6 +137,9 @@ def main() -> None:
         tensors = {name: tensor.numpy() for name, tensor in decoded.field.tensors().items()}
         np.savez_compressed(path.with_suffix(".npz"), pictures=np.stack(list(decoded)), **tensors)
         path.write_bytes(data)
+    known = json.loads(SYMBOLS.read_text("utf-8")) if SYMBOLS.exists() else {}
+    found = {path.stem: by_fieldpress(path.read_bytes(), constriction=False) for path in FOLDER.glob("*.fpr")}
+    SYMBOLS.write_text(json.dumps(dict(sorted({**found, **known}.items())), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def _scale(compressor: Compressor) -> Scale | None:
     """The setting of a compressor that turns its quality, and the values that a curve takes."""
     match compressor:
         case Video(codec="svt-av1"):
-            return Scale("crf", 24, 54, 1, 63)
+            return Scale("crf", 26, 60, 1, 63)
         case Video():
             return Scale("crf", 18, 42, 0, 51)
         case Uniform():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import arg
 
+from fieldpress.aiming import encode_to_psnr
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
@@ -20,6 +21,8 @@ from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.saving import save
 from fieldpress.settings import Settings, changed, exchange_parts, known_flags, settings_of
+from fieldpress.sources.demuxing import is_picture
+from fieldpress.sources.mesh import is_mesh
 from fieldpress.sources.photos import is_photos
 from fieldpress.writing import Interrupted, check_target, default_recipe, encode
 
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from fieldpress.subjects import Subject
     from fieldpress.training.loop import Progress
 
-_FOR_CLIPS, _FOR_SCENES = "nvp-fit", "radiance-vq"
-"""Presets whose fields are the flags where none is named; a single picture's has the same fields as a clip's."""
 _SHORT = {"--init": "--training.start", "--rate-weight": "--training.rate-weight"}
 _SIZE_UNITS = {"": 1, "B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
@@ -43,7 +44,7 @@ class Encode:
     Example: fieldpress encode clip.mp4 clip.fpr --minutes 3
 
     Every field of the preset is a flag; those below are the ones of PRESET. A part is exchanged by its id, and its own
-    fields are then flags: --plan.volume uniform --plan.volume.bits 6, --decoder siren, --grids nvp.
+    fields are then flags: --plan.film uniform --plan.film.bits 6, --decoder siren --grids nvp.
     Flags may stand anywhere. `fieldpress presets` lists the presets.
     """
 
@@ -52,7 +53,7 @@ class Encode:
     out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
     """The file to write, usually .fpr."""
     preset: Annotated[str | None, tyro.conf.Positional, arg(metavar="PRESET")] = None
-    """Where all settings come from; nvp-fit for a video, image for a picture, radiance-vq for posed photographs."""
+    """Where all settings come from; rate for a video, image for a picture, radiance-vq for posed photographs."""
     minutes: Annotated[float | None, arg(metavar="M")] = None
     """Train that long; the preset says how long otherwise."""
     steps: Annotated[int | None, arg(metavar="N")] = None
@@ -61,6 +62,10 @@ class Encode:
     """Aim at a file of so many bits per pixel: the preset's quality settings are turned until it fits."""
     size: Annotated[str | None, arg(metavar="200kB")] = None
     """Aim at a file of this size instead: bytes, kB or MB (thousands and millions of bytes)."""
+    quality: Annotated[float | None, arg(metavar="Q")] = None
+    """Aim at a quality on a scale like that of x264's constant rate factor: 0 (best) to 51."""
+    psnr: Annotated[float | None, arg(metavar="DB")] = None
+    """Aim at this RGB PSNR in dB: encodes several times, at most 0.1 dB better than asked for."""
     rate_weight: Annotated[float | None, arg(metavar="W")] = None
     """What a bit per pixel adds to the loss; short for --training.rate-weight."""
     init: Annotated[Literal["source", "tucker", "random"] | None, arg(metavar="source|tucker|random")] = None
@@ -143,22 +148,24 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Subject], Recipe]") -> 
                 log.step(progress)
             stop.check(progress)
 
-        report = encode(
-            command.source,
-            command.out,
-            preset,
-            minutes=command.minutes,
-            steps=command.steps,
-            bpp=command.bpp,
-            size=_bytes(command.size),
-            seed=command.seed,
-            device=command.device,
-            resume=command.resume,
-            force=command.force,
-            segment=command.segment,
-            jobs=command.jobs,
-            on_progress=watch,
-        )
+        settings: dict[str, Any] = {
+            "minutes": command.minutes,
+            "steps": command.steps,
+            "seed": command.seed,
+            "device": command.device,
+            "force": command.force,
+            "segment": command.segment,
+            "jobs": command.jobs,
+            "bpp": command.bpp,
+            "size": _bytes(command.size),
+            "quality": command.quality,
+            "resume": command.resume,
+            "on_progress": watch,
+        }
+        if command.psnr is not None:
+            report = encode_to_psnr(command.source, command.out, command.psnr, preset, **settings)
+        else:
+            report = encode(command.source, command.out, preset, **settings)
         if log is not None:
             log.finish(report)
         return report
@@ -184,17 +191,24 @@ def _bytes(size: str | None) -> int | None:
 
 def _preset(line: flags.Line) -> Recipe:
     """The preset whose fields are the flags of this line."""
-    default = _FOR_SCENES if line.words and is_photos(line.words[0]) else _FOR_CLIPS
-    if line.wants_help:
-        return recipe(next((word for word in line.words if word in PRESETS), default))
-    return recipe(line.words[2] if len(line.words) > 2 else default)
+    named = [word for word in line.words if word in PRESETS] if line.wants_help else line.words[2:3]
+    return recipe(named[0] if named else _default(line.words[0] if line.words else ""))
+
+
+def _default(source: str) -> str:
+    """The preset of a source where none is named, as far as can be told without reading it."""
+    if is_mesh(source):
+        return "shape"
+    if is_photos(source):
+        return "radiance-vq"
+    return "image" if is_picture(Path(source)) else "rate"
 
 
 class _StopBetweenSteps:
     """Lets the training step in hand end before Ctrl-C stops the run, so that it resumes exactly.
 
-    A second Ctrl-C does not wait. This takes over when training begins and steps back when it ends: before and after
-    there is nothing to keep.
+    A second Ctrl-C does not wait. This takes over after the first step and steps back when training ends: before and
+    after there is nothing to keep, and grids that are coded before the first step may take minutes.
     """
 
     def __init__(self) -> None:
@@ -214,7 +228,7 @@ class _StopBetweenSteps:
             raise KeyboardInterrupt
         if progress.share >= 1:
             self._step_back()
-        elif self._before is None and threading.current_thread() is threading.main_thread():
+        elif progress.step and self._before is None and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._ask)
 
     def __exit__(self, *_: object) -> None:

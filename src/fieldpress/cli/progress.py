@@ -61,11 +61,13 @@ def _training_bar(source: str) -> "Iterator[Callable[[Training], None]]":
         task = bar.add_task(one_line(f"reading {source}"), total=None, figures="")
 
         def show(step: "Training") -> None:
-            if step.share < 1:
-                bar.update(task, description="training", total=1.0, completed=step.share, figures=_figures(step))
-            else:
+            nonlocal task
+            done = step.share >= 1
+            if done or bar.tasks[0].description == _MEASURING:  # the second is a run that tries again
                 bar.remove_task(task)
-                bar.add_task(_MEASURING, total=None, figures="")
+                task = bar.add_task(_MEASURING if done else "training", total=None, figures="")
+            if not done:
+                bar.update(task, description="training", total=1.0, completed=step.share, figures=_figures(step))
 
         yield show
 

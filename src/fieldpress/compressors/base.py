@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 
+MAX_QUALITY = 51.0
+"""The coarse end of the quality scale; 0 is the fine one, as with the constant rate factors of x264."""
+
 
 class Compressor(ABC):
     """Tensor to bytes and back. Concrete classes are frozen dataclasses and are stored in the file header.
@@ -65,6 +68,20 @@ class Compressor(ABC):
         """
         del guidance, tensors
         return None
+
+    def quicker(self) -> "Sequence[tuple[float, Compressor]]":
+        """Itself at less effort: the share of the time each takes, and the compressor, slowest first."""
+        return []
+
+    def at_quality(self, quality: float) -> "Compressor | None":
+        """Itself at a quality on the scale of ``--quality``; ``None`` if it has none to turn.
+
+        On that scale six steps are about a halving of the bits; this compressor's own setting is in the middle of it.
+
+        Args:
+            quality: 0 (best) to ``MAX_QUALITY``.
+        """
+        return self.coarser((quality - MAX_QUALITY / 2) / 6)
 
     def coarser(self, halvings: float) -> "Compressor | None":
         """The same at another quality, so that a file can be steered to a size; None where there is nothing to turn.

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from fieldpress.compressors.base import Array, Compressor
+from fieldpress.config import Plain, from_plain, to_plain
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,15 @@ class Guidance:
     """Proximal only: weight of the mean squared distance to the last round trip, against the distortion."""
 
     def __post_init__(self) -> None:
-        if not (0 < self.every <= 1 and 0 <= self.start <= 1 and 0 < self.settle <= 1):
-            raise ValueError("guidance times are shares of the budget: every and settle in (0, 1], start in [0, 1]")
+        if not (0 < self.every <= 1 and 0 <= self.start <= 1 and 0 <= self.settle <= 1):
+            raise ValueError("guidance times are shares of the budget: every in (0, 1], start and settle in [0, 1]")
         if self.weight < 0:
             raise ValueError(f"the weight of a proximal term is not negative, got {self.weight}")
+
+    @property
+    def settles_first(self) -> bool:
+        """Whether the grids are coded before the first step, and once."""
+        return self.kind != "none" and self.settle == 0.0
 
 
 class Moment(NamedTuple):
@@ -72,6 +78,7 @@ class Guide(nn.Module):
     def __init__(self, compressor: Compressor, guidance: Guidance) -> None:
         super().__init__()
         self.compressor = self._original = compressor
+        self._exchanged = False
         self.halvings = 0.0
         """How much coarser than asked for the compressor is set; see :meth:`coarsen`."""
         self.guidance = guidance
@@ -122,10 +129,20 @@ class Guide(nn.Module):
         turned = self._original.coarser(self.halvings) if self.halvings else None
         self.compressor = turned or self._original
 
+    def exchange(self, compressor: Compressor) -> None:
+        """Goes on with another compressor of the same kind, as it is; what it is turned by counts from there."""
+        self.compressor = self._original = compressor
+        self.halvings, self._exchanged = 0.0, True
+
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         """Bits of the tensors, were they written now."""
         arrays = [array_of(value) for value in self.written(tensors)]
         return 8.0 * len(self.compressor.encode_after(arrays, self._coarser_arrays()))
+
+    def rehearse(self, tensors: Sequence[nn.Parameter]) -> tuple[float, list[Tensor]]:
+        """Bits of the tensors, were they written now, and what they would decode to."""
+        data, decoded = self._round_trip(self.written(tensors))
+        return 8.0 * len(data), decoded
 
     @torch.no_grad()
     def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
@@ -147,12 +164,15 @@ class Guide(nn.Module):
         return [array_of(tensor) for tensor in self.coarser]
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The clock, for checkpoints."""
-        return {"due": self.due, "bits": self.bits, "halvings": self.halvings}
+        """The clock and the compressor, for checkpoints."""
+        exchanged: Plain = to_plain(self._original) if self._exchanged else None
+        return {"due": self.due, "bits": self.bits, "halvings": self.halvings, "exchanged": exchanged}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """The clock, from a checkpoint."""
+        """The clock and the compressor, from a checkpoint."""
         self.due, self.bits = state["due"], state["bits"]
+        if state["exchanged"] is not None:
+            self.exchange(from_plain(Compressor, state["exchanged"], "checkpoint"))
         self.coarsen(state["halvings"] - self.halvings)
 
 
@@ -232,6 +252,13 @@ def zeros_beside(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Cal
     for name, tensor in zip(names, tensors, strict=True):
         module.register_buffer(name, torch.zeros_like(tensor, requires_grad=False))
     return lambda: [module.get_buffer(name) for name in names]
+
+
+class Written(NamedTuple):
+    """A chunk in the making."""
+
+    guide: Guide
+    tensors: Sequence[nn.Parameter]
 
 
 def build_guide(compressor: Compressor, guidance: Guidance, tensors: Sequence[Tensor]) -> Guide:

@@ -2,6 +2,7 @@
 
 from fieldpress.config import Registry
 from fieldpress.encodings.dense import Dense
+from fieldpress.encodings.film import Film
 from fieldpress.encodings.flow import Flow
 from fieldpress.encodings.hashgrid import HashGrid
 from fieldpress.encodings.nested import Nested
@@ -10,6 +11,6 @@ from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
 from fieldpress.field import EncodingConfig
 
-ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense)
+ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film)
 
-__all__ = ["ENCODINGS", "Dense", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume"]
+__all__ = ["ENCODINGS", "Dense", "Film", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume"]

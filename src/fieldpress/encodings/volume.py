@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fieldpress.encodings.interpolation import Taps, extend, resample, select, steps_per_cell, taps
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Query
+from fieldpress.interpolation import Taps, extend, resample, select, steps_per_cell, taps
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,6 @@ def scan_file(path: Path) -> Scan:
         rate = stream.guessed_rate or stream.average_rate or Fraction(0)
         length = 0 if container.duration is None else Fraction(container.duration, av.time_base) * rate
         indexed = len(stream.index_entries) if "mp4" in container.format.name else stream.frames
-        is_picture = container.format.name.endswith(_PICTURE_FORMATS) or path.suffix.lower() in _PICTURE_SUFFIXES
         return Scan(
             packets,
             max(packets, indexed or round(length)),
@@ -86,9 +85,25 @@ def scan_file(path: Path) -> Scan:
             midway,
             stream.height,
             stream.width,
-            is_picture and packets == 1,
+            _takes_pictures(container, path) and packets == 1,
             is_cut_off(file, path.stat().st_size),
         )
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a path is that of a picture file; what cannot be read is none."""
+    try:
+        if not path.is_file():
+            return False
+        with opened(path) as (_, container, _):
+            takes_pictures = _takes_pictures(container, path)
+        return takes_pictures and scan_file(path).is_still
+    except (OSError, ValueError, SourceError):
+        return False
+
+
+def _takes_pictures(container: InputContainer, path: Path) -> bool:
+    return container.format.name.endswith(_PICTURE_FORMATS) or path.suffix.lower() in _PICTURE_SUFFIXES
 
 
 def check_strictly(stream: VideoStream, scan: Scan) -> None:

@@ -28,7 +28,7 @@ class Clip(Subject):
 
     @property
     def default_preset(self) -> Recipe:
-        return recipe("image" if isinstance(self.signal, Image) else "nvp-fit")
+        return recipe("image" if isinstance(self.signal, Image) else "rate")
 
     def plan_for(self, chosen: Recipe) -> FieldConfig:
         return self.segments_for(chosen)[0].field
@@ -88,6 +88,6 @@ class _Maker:
         torch.manual_seed(self.seed)
         rgb = torch.from_numpy(self.footage.part(self.runs[number])).to(self.device)
         config = field_for(self.chosen, *rgb.shape[:3])
-        objective = ClipObjective(rgb, self.chosen.training, self.seed)
+        objective = ClipObjective(rgb, self.chosen.training, self.seed, self.footage.signal.matrix)
         make_trainer = TrainerMaker(objective, self.chosen, target)
         return DirectFit(config, make_trainer, budget, self.device)

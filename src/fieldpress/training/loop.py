@@ -11,13 +11,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fieldpress.compressors.base import Compressor
-from fieldpress.compressors.guides import Guide, Moment, build_guide
+from fieldpress.compressors.guides import Guide, Moment, Unguided, Written, array_of, build_guide
 from fieldpress.field import Field
 from fieldpress.training.config import Budget, Training
+from fieldpress.training.effort import in_time
 from fieldpress.training.objective import Objective
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
@@ -28,6 +29,11 @@ _FINAL_RATE = 1e-3
 """Learning rates end at this share of their start."""
 _MOST_CODING = 0.25
 """With a budget in minutes, round trips take at most this share of the time: a slow codec is then met less often."""
+
+_MOST_CODING_ONCE = 0.6
+"""... and grids that are coded once, before training, this share."""
+_TRIALS_OF_A_SEARCH = 6
+"""Encodes that a search for a size usually takes."""
 
 
 class Progress(NamedTuple):
@@ -82,7 +88,7 @@ class Trainer:
         levels: Mapping[str, int] | None = None,
     ) -> None:
         self.field, self.training, self.budget = field, training, budget
-        self._objective = objective
+        self._objective, self._plan = objective, plan
         tensors = field.tensors()
         self.chunks = assign(plan, tensors, levels or {})
         self._tensors = {name: [tensors[t] for t in chunk.tensors] for name, chunk in self.chunks.items()}
@@ -93,6 +99,8 @@ class Trainer:
         for guide in self.guides.values():
             guide.to(objective.device)
         self.payloads: dict[str, bytes] = {}
+        self._complete = False
+        """Nothing is left to train, though there is budget."""
         self._optimiser = LazyAdam(self._parameter_groups())
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self.coding_seconds, self._step_seconds = 0.0, 0.0
@@ -101,6 +109,8 @@ class Trainer:
         self._steering: Steering | None = None
         if target is not None:
             self._steering = Steering(*target, self.guides, self._tensors, self._grid_chunks(), self._objective.pixels)
+            if training.guidance.settles_first:
+                self._hasten()
             self._steering.prepare(started=training.start != "random")
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
@@ -122,12 +132,15 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Progress]:
         started = time.monotonic() - self._seconds
+        if not self.step and not self.payloads and self.training.guidance.settles_first:
+            yield Progress(0, 0.0, math.nan, 0.0, self._seconds, 0.0)  # coding the grids may take minutes
         while True:
             self._seconds = time.monotonic() - started
             share = self.budget.share(self.step, self._seconds)
-            if share >= 1.0:
+            if share < 1.0:
+                self._write_due(share)
+            if share >= 1.0 or self._complete:
                 break
-            self._write_due(share)
             began = time.monotonic()
             mean_squared_error = self._train_step(share)
             self._step_seconds = time.monotonic() - began
@@ -187,10 +200,54 @@ class Trainer:
 
     def _settle_grids(self) -> None:
         grids = [chunk for chunk in self._grid_chunks() if chunk not in self.payloads]
+        if grids and self.training.guidance.settles_first:
+            self._timed(lambda: self._suit_effort(grids))
         if grids and self._steering is not None:
             self._timed(self._steering.search)
         for chunk in grids:
             self._settle(chunk)
+        if not self._complete:  # also where a resumed run finds the grids settled
+            self._complete_decoder()
+
+    def _hasten(self) -> None:
+        """The first search for a size is at the least effort: it only has to come near."""
+        for name in self._grid_chunks():
+            quicker = self.guides[name].compressor.quicker()
+            if quicker:
+                self.guides[name].exchange(quicker[-1][1])
+
+    def _suit_effort(self, grids: Sequence[str]) -> None:
+        """For grids that are coded once, before the first step: at an effort that leaves some of a budget in minutes.
+
+        A budget in steps leaves them at the plan's effort, so that the bytes are the same on every run.
+        """
+        trials = 1 if self._steering is None else _TRIALS_OF_A_SEARCH
+        for name in grids:
+            guide, wanted = self.guides[name], self._plan[self.chunks[name].rule]
+            if not wanted.quicker():
+                continue
+            turned = (wanted.coarser(guide.halvings) if guide.halvings else None) or wanted
+            if self.budget.minutes is not None:
+                seconds = _MOST_CODING_ONCE * (60 * self.budget.minutes - self._seconds) / (trials * len(grids))
+                arrays = [array_of(value) for value in guide.written(self._tensors[name])]
+                turned = in_time(turned, arrays, seconds)
+            if turned != guide.compressor:
+                guide.exchange(turned)
+
+    def _complete_decoder(self) -> None:
+        fresh = self._fresh_guides()
+        decoder = [Written(guide, self._tensors[name]) for name, guide in fresh.items()]
+        error = self._objective.complete(self.field, self.bits - sum(self.guides[name].bits for name in fresh), decoder)
+        if error is not None:
+            self.guides |= fresh
+            self._complete, self._error = True, error
+
+    def _fresh_guides(self) -> dict[str, Guide]:
+        """For a decoder that is found in closed form: what training told its guides is of other values."""
+        grids, guidance = self._grid_chunks(), self.training.guidance
+        return {
+            name: Unguided(self._plan[chunk.rule], guidance) for name, chunk in self.chunks.items() if name not in grids
+        }
 
     def _settle(self, chunk: str) -> None:
         if chunk in self.payloads:
@@ -237,6 +294,7 @@ class Trainer:
             "seconds": self._seconds,
             "coding_seconds": self.coding_seconds,
             "error": self._error,
+            "complete": self._complete,
             "field": self.field.state_dict(),
             "guides": {chunk: guide.state_dict() for chunk, guide in self.guides.items()},
             "payloads": dict(self.payloads),
@@ -249,6 +307,9 @@ class Trainer:
         """Goes on exactly where :meth:`state` was taken."""
         self.step, self._seconds = state["step"], state["seconds"]
         self.coding_seconds, self._error = state["coding_seconds"], state["error"]
+        self._complete = state["complete"]
+        if self._complete:
+            self.guides |= self._fresh_guides()
         self.field.load_state_dict(state["field"])
         for chunk, guide in self.guides.items():
             guide.load_state_dict(state["guides"][chunk])

@@ -5,15 +5,20 @@ and leaves the gradients of its error in the field.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from fieldpress.compressors.guides import Written
+from fieldpress.decoders.head import HeadDecoder
 from fieldpress.field import Field
 from fieldpress.metrics import ssim
+from fieldpress.signals.base import Matrix
 from fieldpress.training.config import Training
+from fieldpress.training.film_head import fit_head
 from fieldpress.training.sampling import Batch, FrameSampler, PixelSampler
 from fieldpress.training.start import start_field
 
@@ -52,6 +57,20 @@ class Objective(ABC):
             The mean squared error of the batch, by which progress is shown.
         """
 
+    def complete(self, field: Field, bits: float, decoder: Iterable[Written]) -> float | None:
+        """Called when the grids are final: finds what is left in closed form, where that can be done.
+
+        Args:
+            field: Its grids hold what they decode to.
+            bits: Of the grids.
+            decoder: The chunks of the decoder.
+
+        Returns:
+            The mean squared error, if training has nothing left to do; else None.
+        """
+        del field, bits, decoder
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """What a resumed run needs, as tensors and plain values."""
@@ -68,10 +87,12 @@ class ClipObjective(Objective):
         rgb: The clip, on the device of the field.
         training: Sampling, batch, loss and start.
         seed: Of the order in which pictures or pixels are drawn.
+        matrix: Of the source's own luma.
     """
 
-    def __init__(self, rgb: UInt8[Tensor, "t h w 3"], training: Training, seed: int) -> None:
+    def __init__(self, rgb: UInt8[Tensor, "t h w 3"], training: Training, seed: int, matrix: Matrix = "bt709") -> None:
         self._rgb, self._training = rgb, training
+        self._matrix: Matrix = matrix  # of a tuple, its type would be inferred to be any text
         self._generator = torch.Generator().manual_seed(seed)
         sampler = FrameSampler if training.sampling == "frames" else PixelSampler
         self._sampler = sampler(rgb, training.batch_pixels, self._generator)
@@ -80,7 +101,7 @@ class ClipObjective(Objective):
         self.device = rgb.device
 
     def start(self, field: Field) -> None:
-        start_field(field, self._rgb, self._training.start)
+        start_field(field, self._rgb, self._training.start, self._matrix)
 
     def descend(self, field: Field, share: float) -> float:
         batch = self._sampler.draw()
@@ -105,6 +126,11 @@ class ClipObjective(Objective):
             return pictures.add(_LEAST_ERROR).log().mean(), squared.item()
         pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
         return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
+
+    def complete(self, field: Field, bits: float, decoder: Iterable[Written]) -> float | None:
+        if not isinstance(field.decoder, HeadDecoder):
+            return None
+        return fit_head(field, self._rgb, bits, decoder)
 
     def state(self) -> dict[str, Any]:
         return {"generator": self._generator.get_state(), "queue": self._sampler.state()}

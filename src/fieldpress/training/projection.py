@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fieldpress.encodings.interpolation import taps
+from fieldpress.interpolation import taps
 
 _RIDGE = 1e-9
 """Makes cells that no pixel reads zero; far below what float32 resolves elsewhere."""

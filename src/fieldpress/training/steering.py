@@ -17,6 +17,10 @@ TOLERANCE = 0.05
 """How far a file may be from the size asked for, as a share of it."""
 _CLOSE = 0.01
 """Where trials end."""
+_PATIENCE, _NEAR = 6, 0.02
+"""After so many trials this is close enough: a slow codec takes long for each."""
+_FINEST = 0.01
+"""Halvings: sizes on either side of the one asked for that are no further apart are as near as it gets."""
 _TRIALS = 16
 _FAR = 64.0
 """Halvings beyond which every compressor is at the end of its scale."""
@@ -108,7 +112,9 @@ class Steering:
             surplus = math.log2(self._size(dial) / self.target_bits)
             (larger if surplus > 0 else smaller)[dial] = surplus
             tried = larger | smaller
-            if abs(2**surplus - 1) <= _CLOSE:
+            if min(abs(2**one - 1) for one in tried.values()) <= (_CLOSE if len(tried) < _PATIENCE else _NEAR):
+                break
+            if larger and smaller and abs(min(smaller) - max(larger)) <= _FINEST:
                 break
             following = _next_dial(larger, smaller)
             if not (larger and smaller) and len(set(tried.values())) < len(tried):

@@ -1,0 +1,87 @@
+"""A head for films: all four pixels of a cell from the cells around it, in one linear step at half the resolution.
+
+::
+
+    54 features ── weights ──> 12 numbers: pixels of (y, u, v) ── colours ──> RGB
+
+What a film leaves to mend is colour at half resolution: how a clip's colours follow its edges. The weights are found by
+least squares, and are differences to those that show the film as it is, so that a file holds only what they gain.
+Layers of neurons behind them were measured, started fresh and from shipped weights, and did not pay for their bits
+(docs/rate.md): the filters inside modern codecs have done that work.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fieldpress.encodings.film import CELL, CHANNELS, FEATURES, NEIGHBOURS
+from fieldpress.field import Decoder, DecoderConfig, Latent
+
+PAINTED = 3 * CELL * CELL
+"""Numbers for a cell: brightness of its pixels, row by row, then two colour differences of each."""
+
+
+@dataclass(frozen=True)
+class Head(DecoderConfig):
+    """A linear layer over a film's cells, and the film's colours."""
+
+    id: ClassVar[str] = "head"
+    cell: ClassVar[int] = CELL
+
+    def build(self, features: int) -> "HeadDecoder":
+        self._check(features)
+        return HeadDecoder()
+
+    def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
+        self._check(features)
+        return {"colours": (3, 3), "weight": (PAINTED, FEATURES), "bias": (PAINTED,)}
+
+    def _check(self, features: int) -> None:
+        if features != FEATURES:
+            raise ValueError(f"a head reads one film, which has {FEATURES} features, not {features}")
+
+
+class HeadDecoder(Decoder):
+    """The module of :class:`Head`.
+
+    Attributes:
+        colours: (3, 3), from a film's (y, u, v) to RGB around 0.5.
+        weight: (12, 54), added to :func:`plain_weight`.
+        bias: (12,).
+    """
+
+    cell = CELL
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.colours = nn.Parameter(torch.eye(3))
+        self.weight = nn.Parameter(torch.zeros(PAINTED, FEATURES))
+        self.bias = nn.Parameter(torch.zeros(PAINTED))
+
+    def forward(self, latent: Latent) -> Tensor:
+        # Colours are mixed before the convolution, not in every pixel behind it.
+        mixed = self._in_rgb(self.weight + plain_weight().to(self.weight))
+        return latent.linear(mixed, self._in_rgb(self.bias[:, None]).flatten() + 0.5)
+
+    def _in_rgb(self, painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
+        return (self.colours @ painted.reshape(3, -1)).reshape(painted.shape)
+
+
+@cache
+def plain_weight() -> Float[Tensor, "12 54"]:
+    """What shows a film as it is: brightness by itself, colour interpolated linearly between the centres of cells."""
+    weight = np.zeros((3, CELL, CELL, CHANNELS, NEIGHBOURS, NEIGHBOURS), np.float32)
+    for p in range(CELL):
+        for q in range(CELL):
+            weight[0, p, q, p * CELL + q, 1, 1] = 1
+            # A pixel's centre is a quarter of a cell away from that of its cell.
+            down, across = 2 * p, 2 * q
+            for colour in (1, 2):
+                kernel = weight[colour, p, q, CELL * CELL + colour - 1]
+                kernel[1, 1], kernel[1, across], kernel[down, 1], kernel[down, across] = 0.5625, 0.1875, 0.1875, 0.0625
+    return torch.from_numpy(weight.reshape(PAINTED, FEATURES))

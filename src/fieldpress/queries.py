@@ -1,0 +1,59 @@
+"""Where a field is asked: a list of places, or a lattice of them. What the axes mean is said in ``field.py``."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list of places: ``coordinates`` is (n, 3), each row (t, y, x) in [0, 1]; in space (x, y, z)."""
+
+    coordinates: Float[Tensor, "n 3"]
+    directions: Float[Tensor, "n 3"] | None = None
+    """Directions of length 1 from which the places are seen, for signals whose colours depend on them."""
+    found: dict[object, list[Tensor]] = field(default_factory=dict, compare=False, repr=False)
+    """What encodings remember of the places, each under its own key: tensors whose first axis is that of the places."""
+
+    def part(self, chosen: Tensor, directions: Float[Tensor, "n 3"] | None) -> "Points":
+        """Some of the places, seen from these directions; what was found out of them is kept."""
+        found = {key: [tensor[chosen] for tensor in tensors] for key, tensors in self.found.items()}
+        return Points(self.coordinates[chosen], directions, found)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(n,)``."""
+        return (len(self.coordinates),)
+
+    def axis(self, index: int) -> Float[Tensor, "n"]:
+        """Coordinate ``index`` (0 is t, 1 is y, 2 is x) of every point."""
+        return self.coordinates[:, index]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """All combinations of three coordinate vectors: pictures ``t``, rows ``y``, columns ``x``, each in [0, 1]."""
+
+    t: Float[Tensor, "t"]
+    y: Float[Tensor, "y"]
+    x: Float[Tensor, "x"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(len(t), len(y), len(x))``."""
+        return (len(self.t), len(self.y), len(self.x))
+
+    def axis(self, index: int) -> Tensor:
+        """Coordinate ``index``, shaped to broadcast against :attr:`shape`."""
+        shape = [1, 1, 1]
+        shape[index] = -1
+        return (self.t, self.y, self.x)[index].reshape(shape)
+
+    def points(self) -> Points:
+        """The same places as a list, the last axis fastest."""
+        return Points(torch.cartesian_prod(self.t, self.y, self.x))
+
+
+Query = Points | Lattice
