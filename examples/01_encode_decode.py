@@ -1,6 +1,6 @@
 """A clip to one small file, and the file back to a clip.
 
-Run `make clip` once, then `python examples/01_encode_decode.py [STEPS]`.
+Run `make clip` once, then `python examples/01_encode_decode.py [MINUTES]`.
 """
 
 import sys
@@ -9,9 +9,9 @@ import fieldpress
 from fieldpress.signals import Video
 from fieldpress.sinks import write_pictures
 
-steps = int(sys.argv[1]) if len(sys.argv) > 1 else 300  # or give `minutes=3` instead of steps
+minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0  # or give `steps=1`: then every run writes the same file
 
-report = fieldpress.encode("build/bunny.mkv", "build/example.fpr", steps=steps, force=True)
+report = fieldpress.encode("build/bunny.mkv", "build/example.fpr", minutes=minutes, force=True)
 print(f"{report.bytes:,} bytes, {report.bpp:.4f} bits per pixel, {report.psnr_rgb:.2f} dB")
 for chunk in report.chunks:
     print(f"  {chunk.bytes:9,} bytes of {chunk.name}")

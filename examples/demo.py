@@ -56,7 +56,8 @@ def summary(report: dict[str, Any], measured_psnr: float) -> Table:
     table.add_row("PSNR, RGB, decoded again here", f"{measured_psnr:.2f} dB")
     table.add_row("PSNR, luma", f"{report['psnr_y']:.2f} dB")
     table.add_row("SSIM", f"{report['ssim']:.4f}")
-    table.add_row("encoding", f"{report['encode_seconds']:.0f} s, {report['steps']:,} steps, {report['device']}")
+    steps = f", {report['steps']:,} steps" if report["steps"] else ""
+    table.add_row("encoding", f"{report['encode_seconds']:.0f} s{steps}, {report['device']}")
     table.add_row("decoding", f"{report['decode_seconds']:.2f} s, {report['decode_fps']:.1f} frames/s")
     return table
 

@@ -334,6 +334,13 @@ def test_a_training_curve_keeps_the_teeth_of_a_long_run():
     assert kept["share"] == sorted(kept["share"])
 
 
+def test_a_training_curve_passes_over_a_quality_that_is_not_known_yet():
+    curve = TrainingCurve()
+    for share, psnr in ((0.0, float("nan")), (1.0, 30.0)):
+        curve.add(Progress(0, share, psnr, 0.0, 0.0, 0.0))
+    assert json.loads(json.dumps(curve.to_plain(), allow_nan=False))["psnr"] == [30.0]
+
+
 def test_gain_at_equal_bytes_is_none_without_a_size_in_common():
     small, large = (np.array([sizes, 2.0 * sizes]) for sizes in (100.0, 1000.0))
     quality = np.array([30.0, 32.0])

@@ -13,7 +13,7 @@ import fieldpress
 from fieldpress.decoders import Mlp
 from fieldpress.encodings import Planes
 from fieldpress.errors import ConfigError
-from fieldpress.field import Field, FieldConfig
+from fieldpress.field import Field, FieldConfig, Query
 from fieldpress.reading import Decoded
 from fieldpress.signals import Video
 from fieldpress.views import centres, to_bytes, view
@@ -114,7 +114,13 @@ def test_a_rate_never_leaves_the_clip(frames: int, time_scale: float):
 def counted(field: Field) -> list[int]:
     """How many places each call of the field is asked for."""
     sizes: list[int] = []
-    field.register_forward_pre_hook(lambda module, arguments: sizes.append(int(np.prod(arguments[0].shape))))
+    original = field.planar
+
+    def planar(query: Query) -> torch.Tensor:
+        sizes.append(int(np.prod(query.shape)))
+        return original(query)
+
+    field.planar = planar  # pyright: ignore[reportAttributeAccessIssue]
     return sizes
 
 

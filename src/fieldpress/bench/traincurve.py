@@ -1,5 +1,6 @@
 """The training curve of a run: few points, and still every tooth of the saw."""
 
+import math
 from typing import Any
 
 from fieldpress.training.loop import Progress
@@ -22,7 +23,9 @@ class TrainingCurve:
         self._bits = 0.0
 
     def add(self, progress: Progress) -> None:
-        """Takes the figures after a training step."""
+        """Takes the figures after a training step; passed over where the PSNR is not known yet."""
+        if math.isnan(progress.psnr):
+            return
         if progress.bits != self._bits and progress.share < 1:
             self._round_trips.append(round(progress.share, 5))
         self._bits = progress.bits

@@ -34,7 +34,9 @@ LEAST_SIDE = 24
 _MARGIN = 128  # FFmpeg counts its own row padding as pixels
 _TEMPORAL_DELIMITER = b"\x12\0"
 _CODING_TREE_UNITS = (32, 16)
-_DEFECT = "{codec} wrote a {columns}x{rows} stream that does not decode to its own pictures ({defect}); use another codec"
+_DEFECT = (
+    "{codec} wrote a {columns}x{rows} stream that does not decode to its own pictures ({defect}); use another codec"
+)
 
 
 class StreamFormat(NamedTuple):

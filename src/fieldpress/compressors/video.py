@@ -47,7 +47,8 @@ class _Limits(NamedTuple):
 
 
 _X265 = _Limits(X265_PRESETS, _X265_TIMES, (0, 51), 6.0, (8, 10, 12))
-_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _Limits(SVT_AV1_PRESETS, _SVT_AV1_TIMES, (1, 63), 12.0, (8, 10))}
+_SVT_AV1 = _Limits(SVT_AV1_PRESETS, _SVT_AV1_TIMES, (1, 63), 12.0, (8, 10))
+_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _SVT_AV1}
 
 
 @dataclass(frozen=True)

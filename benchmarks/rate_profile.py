@@ -1,0 +1,159 @@
+"""Where the time of the rate preset goes, stage by stage, against what arithmetic and memory allow.
+
+    python benchmarks/rate_profile.py clip.mkv --output benchmarks/results/rate_profile
+
+writes OUTPUT.json and OUTPUT.md. One thread, processor time, the best of several rounds. The floors are measured in
+the same run: operations a second of a large matrix product, bytes a second of a large copy.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from fieldpress.bench.machine import machine
+from fieldpress.coding.frames import StreamFormat, decode_pictures
+from fieldpress.compressors import Entropy, Video
+from fieldpress.compressors.guides import Guidance, Written, build_guide
+from fieldpress.compressors.pictures import aligned
+from fieldpress.compressors.samples import fixed_samples, fixed_values
+from fieldpress.decoders import Head
+from fieldpress.decoders.head import PAINTED, HeadDecoder
+from fieldpress.encodings import Film
+from fieldpress.encodings.film import CELL, FEATURES
+from fieldpress.field import FieldConfig
+from fieldpress.pictures import to_bytes
+from fieldpress.sources import load
+from fieldpress.training.film_head import fit_head
+from fieldpress.training.start import start_film
+from fieldpress.views import view
+
+ROUNDS = 3
+AMPLITUDE, BITS, CRF = 0.7, 10, 36.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--preset", default="2", help="of SVT-AV1")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+
+    source = load(arguments.clip)
+    rgb = torch.from_numpy(np.asarray(source.rgb))
+    pictures, height, width, _ = rgb.shape
+    pixels = pictures * height * width
+    operations, copied = floors()
+    encoding, decoding = {}, {}
+
+    field = FieldConfig({"film": Film(pictures, height, width)}, Head()).build().requires_grad_(False)
+    film, head = field.encodings["film"], cast(HeadDecoder, field.decoder)
+    encoding["clip to film"] = spent(lambda: start_film(field, rgb, source.signal.matrix), 1)
+    grids = list(film.parameters())
+    values = np.concatenate([grid.numpy().ravel() for grid in grids])
+    encoding["film to samples"] = spent(lambda: fixed_samples(values, BITS, AMPLITUDE), 1)
+    codec = Video(codec="svt-av1", crf=CRF, preset=arguments.preset, amplitude=AMPLITUDE)
+    whole = spent(lambda: codec.encode_all([grid.numpy() for grid in grids]), 1)
+    data = codec.encode_all([grid.numpy() for grid in grids])
+    encoding["SVT-AV1, and its stream decoded to check it"] = whole - encoding["film to samples"]
+    stream = StreamFormat("svt-av1", BITS, pictures, "420", aligned(height), aligned(width))
+    planes = decode_pictures(data, stream)
+    decoding["AV1 (dav1d) to samples"] = spent(lambda: decode_pictures(data, stream))
+    samples = np.concatenate([plane.ravel() for plane in planes])
+    decoding["samples to numbers"] = spent(lambda: fixed_values(samples, BITS, AMPLITUDE))
+    for grid, array in zip(grids, codec.decode_all(data, [tuple(grid.shape) for grid in grids]), strict=True):
+        grid.copy_(torch.from_numpy(array))
+    guide = build_guide(Entropy(step=1 / 64, unit="absolute"), Guidance(), [head.weight, head.bias])
+    chunk = Written(guide, [head.weight, head.bias])
+    encoding["head, in closed form"] = spent(lambda: fit_head(field, rgb, 8.0 * len(data), [chunk]), 1)
+
+    part = view(source.signal)
+    rendered = spent(lambda: [None for _ in part.render(field)])
+    cells = torch.rand(1, FEATURES // 9, -(-height // CELL) + 2, -(-width // CELL) + 2)
+    kernel = torch.rand(PAINTED, FEATURES // 9, 3, 3)
+    convolved = pictures * spent(lambda: functional.conv2d(cells, kernel), 20)
+    colours = torch.rand(3, 1, height, width)
+    shown = pictures * spent(lambda: to_bytes(colours).movedim(0, -1).contiguous(), 20)
+    decoding["the head's convolution"] = convolved
+    decoding["colours to interleaved bytes"] = shown
+    decoding["cells, pixels and the rest"] = max(0.0, rendered - convolved - shown)
+    encoding["decoding again"] = sum(decoding.values())
+
+    arithmetic = 2 * pixels / CELL**2 * PAINTED * FEATURES / operations
+    # Read a 10-bit sample, write and read the film in floats, write the colours, read them, write bytes.
+    memory = pixels * (1.5 * 2 + 2 * 1.5 * 4 + 2 * 3 * 4 + 3) / copied
+    result = {
+        "clip": arguments.clip.name,
+        "pictures": pictures,
+        "sides": [height, width],
+        "machine": machine(),
+        "svt_av1_preset": arguments.preset,
+        "encoding_cpu_seconds": rounded(encoding),
+        "decoding_cpu_seconds": rounded(decoding),
+        "pictures_per_second": round(pictures / sum(decoding.values()), 1),
+        "floors_seconds": {"arithmetic": round(arithmetic, 3), "memory": round(memory, 3)},
+        "operations_per_second": operations,
+        "bytes_per_second": copied,
+    }
+    arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    text = table(result)
+    arguments.output.with_suffix(".md").write_text(text)
+    print(text)
+
+
+def spent(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """The least processor time of some rounds."""
+    best = float("inf")
+    for _ in range(rounds):
+        began = time.process_time()
+        with torch.inference_mode():
+            work()
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def floors() -> tuple[float, float]:
+    """Operations a second of a matrix product, and bytes a second that a copy reads and writes."""
+    a = torch.rand(1024, 1024)
+    memory = torch.rand(1 << 26)
+    target = torch.empty_like(memory)
+    return 2 * 1024**3 / spent(lambda: a @ a, 20), 2 * 4 * memory.numel() / spent(lambda: target.copy_(memory), 5)
+
+
+def rounded(stages: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 3) for name, seconds in stages.items()}
+
+
+def table(result: dict) -> str:
+    height, width = result["sides"]
+    lines = [
+        f"# Where the time goes: {result['pictures']} pictures of {width} x {height}",
+        "",
+        f"One thread of {result['machine']['cpu']}, processor seconds of the best round; SVT-AV1 preset "
+        f"{result['svt_av1_preset']}. {result['pictures_per_second']} pictures a second are decoded, file to pixels.",
+        "",
+    ]
+    for name in ("encoding", "decoding"):
+        stages = result[f"{name}_cpu_seconds"]
+        total = sum(stages.values())
+        lines += [f"| {name} | s | share |", "|---|--:|--:|"]
+        lines += [f"| {stage} | {seconds:.3f} | {100 * seconds / total:.1f} % |" for stage, seconds in stages.items()]
+        lines += [f"| all | {total:.3f} | |", ""]
+    floor = result["floors_seconds"]
+    lines.append(
+        f"Floors of decoding behind the codec: {floor['arithmetic']} s for the head's arithmetic at "
+        f"{result['operations_per_second'] / 1e9:.0f} G operations a second, {floor['memory']} s for memory at "
+        f"{result['bytes_per_second'] / 1e9:.1f} GB a second."
+    )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
