@@ -198,6 +198,7 @@ def test_a_preset_without_a_quality_to_turn_is_refused_before_any_work(
 
 
 @pytest.mark.parametrize("share", [0.45, 0.8, 1.0, 1.7, 3.0])
+@pytest.mark.usefixtures("usual")
 def test_a_size_is_reached_within_five_per_cent(clip: Path, tmp_path: Path, share: float):
     size = round(share * clip.with_name("usual.fpr").stat().st_size)
     report = encode(clip, tmp_path / "a.fpr", rate(), size=size, **AT)

@@ -260,12 +260,14 @@ def test_values_that_only_fit_together_change_together():
 
 
 def test_changing_a_field_without_naming_a_preset_keeps_the_source_s_own(run: Run, media: Path):
-    assert run("encode", media / "picture.png", "p.fpr", *FAST).status == 0
+    settings = [*STEPS, "--plan.film.preset", "10", "--plan.film.crf", "40"]
+    assert run("encode", media / "picture.png", "p.fpr", *settings).status == 0
     assert container.read(Path("p.fpr").read_bytes()).header["about"]["preset"] == "image"
 
 
 def test_the_flags_of_a_source_are_those_of_its_own_preset(refused: Callable[..., str], media: Path):
-    assert "unknown flag '--plan.film.crf'" in refused("encode", media / "picture.png", "p.fpr", "--plan.film.crf", "9")
+    picture = media / "picture.png"
+    assert "unknown flag '--plan.volume.crf'" in refused("encode", picture, "p.fpr", "--plan.volume.crf", "9")
     assert "unknown flag '--plan.volume.crf'" in refused(
         "encode", media / "clip.mkv", "a.fpr", "--plan.volume.crf", "9"
     )

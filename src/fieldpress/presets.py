@@ -144,19 +144,22 @@ _SCENE_WEIGHTS = Entropy(step=1 / 128, unit="absolute")
 _SCENE_GRID = Entropy(step=1 / 8, unit="absolute")
 _SCENE_UNGUIDED = replace(_SCENE_TRAINING, guidance=Guidance(kind="none"))
 
+_FILM_PLAN: dict[str, Compressor] = {
+    "film": Video(codec="svt-av1", crf=36.0, preset="0", amplitude=0.7),
+    "decoder.colours": _WEIGHTS,
+    "decoder": Entropy(step=1 / 64, unit="absolute"),
+}
+_FILM_TRAINING = Training(guidance=Guidance(settle=0.0), decoder_rate=1e-3)
+"""The film is coded before the first step: what training could change in it was never worth its bits."""
+
 _RECIPES = [
     Recipe(
         name="rate",
         about="video: the clip as a film that AV1 codes at its best, and a head that mends what it leaves; the default",
         grids=FilmGrids(),
         decoder=Head(),
-        plan={
-            "film": Video(codec="svt-av1", crf=36.0, preset="0", amplitude=0.7),
-            "decoder.colours": _WEIGHTS,
-            "decoder": Entropy(step=1 / 64, unit="absolute"),
-        },
-        # The film is coded before the first step: what training could change in it was never worth its bits.
-        training=Training(guidance=Guidance(settle=0.0), decoder_rate=1e-3),
+        plan=_FILM_PLAN,
+        training=_FILM_TRAINING,
     ),
     Recipe(
         name="nvp-fit",
@@ -172,15 +175,11 @@ _RECIPES = [
     ),
     Recipe(
         name="image",
-        about="one picture: as nvp-fit, coded as an AV1 still",
-        grids=FittedGrids(),
-        decoder=Mlp(width=16, depth=2),
-        plan={
-            "volume": Video(codec="svt-av1", crf=36.0, preset="4", amplitude=0.5),
-            "planes": _PLANES,
-            "decoder": _WEIGHTS,
-        },
-        training=Training(guidance=Guidance()),
+        about="one picture: as rate, coded as an AV1 still; the default",
+        grids=FilmGrids(),
+        decoder=Head(),
+        plan={**_FILM_PLAN, "film": Video(codec="svt-av1", crf=28.0, preset="0", amplitude=0.7)},
+        training=_FILM_TRAINING,
         minutes=0.5,
     ),
     Recipe(
