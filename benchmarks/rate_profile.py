@@ -1,6 +1,7 @@
 """Where the time of the rate preset goes, stage by stage, against what arithmetic and memory allow.
 
-    python benchmarks/rate_profile.py clip.mkv --output benchmarks/results/rate_profile
+    PYTHONPATH=build/carrier python examples/bunny.py build/bunny_640x360.mkv --shrink 2
+    python benchmarks/rate_profile.py build/bunny_640x360.mkv --output benchmarks/results/rate_profile
 
 writes OUTPUT.json and OUTPUT.md. One thread, processor time, the best of several rounds. The floors are measured in
 the same run: operations a second of a large matrix product, bytes a second of a large copy.

@@ -33,8 +33,8 @@ from fieldpress.training.tucker_start import start_from_tucker
 _LUMA_SCALE = 3**-0.5
 """Grey from black to white then spans 1, like the luma of a video."""
 COLOUR_SCALE = 1.4
-"""Of colour differences in a film against its luma: a codec then spends more on colour. At 1, SVT-AV1 at equal RGB PSNR
-is beaten by 8 % less and at equal luma PSNR by 3 % more (docs/rate.md); 1.4 is where both gain."""
+"""Of colour differences in a film against its luma: a codec then spends more on colour. With 1, the same RGB PSNR takes
+7 to 9 % more bits and the same luma PSNR 2 to 4 % fewer (docs/rate.md)."""
 _COLOUR_UNIT = 1 / 256
 """Colours of a started head are whole multiples of this, so that writing them changes nothing."""
 
