@@ -28,6 +28,7 @@ from torch.nn import functional
 import fieldpress
 from clips import Picture, quality, read_clip
 from contest import Contender, Outcome, StepwiseContender, alternate
+from fieldpress.assembly import Part, file_bytes
 from fieldpress.bench.machine import machine
 from fieldpress.presets import PRESETS
 from fieldpress.reading import About
@@ -36,7 +37,6 @@ from fieldpress.signals import Video
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Trainer
 from fieldpress.training.objective import ClipObjective
-from fieldpress.writing import Part, file_bytes
 
 LEVELS = 16
 BASE_SIDE = 16

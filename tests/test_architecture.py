@@ -22,7 +22,10 @@ PACKAGE = Path(fieldpress.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODINGS, "grids": GRIDS, "signal": SIGNALS}
 
-ENCODE_ONLY = ("training", "sources", "subjects", "writing", "bench", "cli", "presets", "grids")
+ENCODE_ONLY = (
+    *("training", "sources", "subjects", "checks", "assembly", "writing", "aiming", "segment_jobs"),
+    *("bench", "cli", "presets", "grids"),
+)
 """What a decode must not load."""
 
 FOUNDATION = {"chunktable", "config", "container", "errors", "header"}

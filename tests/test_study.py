@@ -24,12 +24,12 @@ from fieldpress.bench.runs import Clip, Run, plan_runs, with_settings
 from fieldpress.bench.studies import CRFS, NAMES, Comparison, Study, Variation, studies
 from fieldpress.bench.traincurve import BINS, TrainingCurve
 from fieldpress.bench.verdicts import lost, won
+from fieldpress.checks import check_plan
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError
 from fieldpress.presets import recipe
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Progress
-from fieldpress.writing import check_plan
 
 STEPS = ["--steps", "3", "--device", "cpu"]
 CLIP = Clip("clip.mkv", "clip.mkv", 132, 180, 320, "0" * 64)

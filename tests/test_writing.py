@@ -309,7 +309,7 @@ def test_a_field_larger_than_a_file_may_hold_is_refused_before_any_training(
 def test_a_field_larger_than_memory_is_refused_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None
 ):
-    monkeypatch.setattr("fieldpress.writing.available_memory", lambda: 100_000)
+    monkeypatch.setattr("fieldpress.checks.available_memory", lambda: 100_000)
     with pytest.raises(SourceError, match=r"clip.mkv: .* needs 0\.0 GB, 0\.0 GB are free"):
         encode(source(tmp_path), tmp_path / "clip.fpr", QUICK, steps=1)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fieldpress.checks import check_aim, check_source, check_target
 from fieldpress.errors import ConfigError
 from fieldpress.loading import read_bytes
 from fieldpress.presets import Recipe, recipe
@@ -15,7 +16,7 @@ from fieldpress.saving import save
 from fieldpress.segment_jobs import remove
 from fieldpress.subjects import Subject
 from fieldpress.training.checkpoint import checkpoint_path
-from fieldpress.writing import Interrupted, check_aim, check_source, check_target, default_recipe, encode
+from fieldpress.writing import Interrupted, default_recipe, encode
 
 CLOSE = 0.1
 """Decibels by which a file may be better than asked for; it is never worse."""

@@ -1,42 +1,35 @@
 """From a source to a file: read, fit, write, decode again, report."""
 
 import logging
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from fieldpress import container
-from fieldpress.compressors.base import MAX_QUALITY, Compressor
+from fieldpress.assembly import Part, file_bytes, framing_bytes
+from fieldpress.checks import check_aim, check_memory, check_source, check_target, memory_factor
 from fieldpress.config import MAX_INTEGER, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, SourceError
-from fieldpress.field import FieldConfig
-from fieldpress.grids import ClipGrids
 from fieldpress.loading import read_bytes
-from fieldpress.metrics import MAX_PSNR, Quality
+from fieldpress.metrics import Quality
 from fieldpress.presets import Recipe, recipe
 from fieldpress.reading import About, decode, open_file
 from fieldpress.report import Report, measure
 from fieldpress.saving import save
 from fieldpress.segment_jobs import fit_segments, remove
 from fieldpress.segments import Segment
-from fieldpress.signals.base import Signal
 from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.shape import Shape
-from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
 from fieldpress.subjects import Clip, Subject, load_subject
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit
 from fieldpress.training.loop import Progress, Target
-from fieldpress.training.plan import Assigned, assign
 from fieldpress.training.segmented import SegmentedFit
 from fieldpress.training.steering import TOLERANCE
 
@@ -46,12 +39,6 @@ CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
 MAX_JOBS = 256
 """Processes that fit segments at a time."""
-_PLACEHOLDER_BYTES = 2**16
-"""Of each chunk in a dry run: enough for the most numbers that the format allows at all."""
-_LEAST_PLACEHOLDER_BYTES = 2**12
-"""... where there are many segments: enough for the most that it allows in one of them."""
-_BYTES_PER_PARAMETER = 64
-"""Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -124,7 +111,7 @@ def encode(
     check_aim(bpp=bpp, size=size, quality=quality)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
     at_once = segment if segment is not None else named.segment if isinstance(named, Recipe) else Recipe.segment
-    subject = load_subject(source, force=force, memory_factor=_memory_factor(named), segment=at_once)
+    subject = load_subject(source, force=force, memory_factor=memory_factor(named), segment=at_once)
     if segment and not isinstance(subject, Clip):
         raise ConfigError(f"--segment cuts videos; {subject.name} is none")
     started = time.monotonic()
@@ -134,9 +121,9 @@ def encode(
     budget = asked or Budget(minutes=chosen.minutes)
     segments = subject.segments_for(chosen)
     jobs = min(jobs, len(segments))
-    _check_memory(subject.plan_for(chosen), subject.name, jobs)
+    check_memory(subject.plan_for(chosen), subject.name, jobs)
     # A dry run: whatever the compressors or the format refuse, they refuse now.
-    framing = _framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
+    framing = framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
     target = None
     if bpp is not None or size is not None:
         bits = 8.0 * size if size is not None else (bpp or 0) * subject.signal.pixels
@@ -202,26 +189,6 @@ def with_level_figures(data: bytes, subject: Subject, device: str) -> bytes:
     return container.write({**contents.header, "signal": told}, contents.chunks)
 
 
-def check_aim(**aims: float | None) -> None:
-    """Refuses aims that are out of their range, and more than one of them.
-
-    Raises:
-        ConfigError: By the names of the flags.
-    """
-    given = {name: value for name, value in aims.items() if value is not None}
-    if len(given) > 1:
-        raise ConfigError(f"give one of {', '.join(f'--{name}' for name in given)}")
-    for name, value in given.items():
-        if name == "quality":
-            if not 0 <= value <= MAX_QUALITY:
-                raise ConfigError(f"--quality is {value:g}; expected 0 (best) to {MAX_QUALITY:g}")
-        elif name == "psnr":
-            if not 0 < value <= MAX_PSNR:
-                raise ConfigError(f"--psnr is {value:g}; expected a number of dB above 0, at most {MAX_PSNR:g}")
-        elif not (0 < value < math.inf and (name != "size" or value <= MAX_INTEGER)):
-            raise ConfigError(f"--{name} is {value:g}; expected a number above 0")
-
-
 def default_recipe(subject: Subject) -> Recipe:
     """What a newcomer should get for this source."""
     return subject.default_preset
@@ -248,107 +215,6 @@ def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], devic
     return measure(data, subject, device, None)
 
 
-def check_target(out: Path, force: bool) -> None:
-    """Refuses an output that could not be written, before anything is computed.
-
-    Raises:
-        SourceError: It exists and ``force`` is not given, is a folder, or its folder is missing or not writable.
-    """
-    try:
-        if out.is_dir():
-            raise SourceError(f"{out}: is a folder; name a file, such as {out / 'clip.fpr'}")
-        for path in (out, checkpoint_path(out)):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                path.stat()  # unlike exists(), this refuses a name that no file can have
-        if out.exists() and not force:
-            raise SourceError(f"{out}: exists already; use --force to replace it")
-        if not out.parent.is_dir():
-            raise SourceError(f"{out}: the folder {out.parent} does not exist")
-        if not os.access(out.parent, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
-            raise SourceError(f"{out}: cannot be written: permission denied")
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
-
-
-def check_source(source: str | os.PathLike[str], out: Path) -> None:
-    """Refuses to replace a source by its own file.
-
-    Raises:
-        SourceError: They are the same.
-    """
-    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
-        raise SourceError(f"{out}: is the source itself; name another output")
-
-
-def check_plan(chosen: Recipe, config: FieldConfig) -> None:
-    """Lets a plan pass whose compressors can take the tensors of this field.
-
-    Raises:
-        ConfigError: It leaves a tensor out, or a compressor cannot take one.
-    """
-    shapes = config.shapes()
-    for rule, _, names, _ in assign(chosen.plan, shapes).values():
-        try:
-            chosen.plan[rule].check([shapes[name] for name in names])
-        except ConfigError as error:
-            raise ConfigError(f"plan {rule} ({', '.join(names)}): {error}") from None
-
-
-class Part(NamedTuple):
-    """A segment of a file that is to be written."""
-
-    segment: Segment
-    """Its length and its field."""
-    plan: Mapping[str, Compressor]
-    """Which compressor wrote which tensors."""
-    payloads: Mapping[str, bytes]
-    """The bytes of each chunk, by the names of :func:`~fieldpress.training.plan.assign`."""
-
-    @property
-    def assigned(self) -> dict[str, Assigned]:
-        """Its chunks by name."""
-        return assign(self.plan, self.segment.field.shapes(), self.segment.field.tensor_levels())
-
-
-def file_bytes(signal: Signal, parts: Sequence[Part], about: About) -> bytes:
-    """The bytes of a file, from those of its chunks.
-
-    Args:
-        signal: What it shows.
-        parts: Of a clip the segments, in the order of time; one of everything else.
-        about: Where it comes from.
-
-    Raises:
-        ConfigError: A plan leaves a tensor out, or the format has no room for what is asked.
-    """
-    chunks: list[container.Chunk] = []
-    for number, part in enumerate(parts):
-        shapes = part.segment.field.shapes()
-        for name, chunk in part.assigned.items():
-            tensors = tuple((tensor, shapes[tensor]) for tensor in chunk.tensors)
-            compressor = to_plain(part.plan[chunk.rule])
-            chunks.append(container.Chunk(name, tensors, compressor, part.payloads[name], chunk.level, number))
-    segments = [part.segment for part in parts]
-    field = {"field": to_plain(segments[0].field)} if len(segments) == 1 else {"fields": to_plain(segments)}
-    return container.write({"signal": to_plain(signal), **field, "about": to_plain(about)}, chunks)
-
-
-def _framing_bytes(signal: Signal, segments: Sequence[Segment], chosen: Recipe, about: About) -> int:
-    """What a file takes besides its chunks, by writing one without content.
-
-    Raises:
-        ConfigError: The compressors cannot take the tensors, or the format has no room for them.
-    """
-    placeholder = bytes(max(_LEAST_PLACEHOLDER_BYTES, _PLACEHOLDER_BYTES // len(segments)))
-    parts = []
-    for segment in segments:
-        check_plan(chosen, segment.field)
-        part = Part(segment, chosen.plan, {})
-        parts.append(part._replace(payloads=dict.fromkeys(part.assigned, placeholder)))
-    contents = sum(len(placeholder) * len(part.payloads) for part in parts)
-    return len(file_bytes(signal, parts, about)) - contents
-
-
 def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
     """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes.
 
@@ -369,20 +235,3 @@ def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progr
     except KeyboardInterrupt:
         save_checkpoint(checkpoint, request, fit.state())
         raise Interrupted(checkpoint) from None
-
-
-def _memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float:
-    """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
-    grids = (chosen if isinstance(chosen, Recipe) else recipe("rate")).grids
-    per_pixel = grids.per_pixel if isinstance(grids, ClipGrids) else 0.0
-    return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
-
-
-def _check_memory(config: FieldConfig, name: str, jobs: int) -> None:
-    needed = jobs * _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
-    free = available_memory()
-    if free is not None and needed > free:
-        raise SourceError(
-            f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "use fewer parameters per pixel, shorter segments (--segment) or a smaller clip"
-        )

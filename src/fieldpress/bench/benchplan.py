@@ -10,13 +10,13 @@ from fieldpress.bench.codec import Anchor
 from fieldpress.bench.codecs import STILL_CODECS, VIDEO_CODECS, anchor
 from fieldpress.bench.points import CodecPoint, FieldPoint, clipped
 from fieldpress.bench.runs import Clip
+from fieldpress.checks import check_plan
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import Recipe, recipe
 from fieldpress.signals import Image
 from fieldpress.subjects import Clip as Pictures
 from fieldpress.subjects import Subject
 from fieldpress.training.config import Budget
-from fieldpress.writing import check_plan
 
 LOW, HIGH_RGB, HIGH_LUMA = 29.0, 37.0, 40.0
 """PSNR in dB that a codec's curve reaches down to in RGB, and up to in RGB or in luma, as halved chroma caps RGB."""

@@ -12,13 +12,13 @@ from fieldpress.bench.results import Row, results_json, table_markdown
 from fieldpress.bench.runs import RUNS, Run, plan_runs, read_record
 from fieldpress.bench.scheduler import StudyProgress, run_tasks
 from fieldpress.bench.studies import studies
+from fieldpress.checks import check_plan
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import recipe
 from fieldpress.saving import save
 from fieldpress.subjects import Scene, Subject, load_subject
 from fieldpress.training.config import Budget
-from fieldpress.writing import check_plan
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,11 @@ def _write_mesh(command: Decode) -> None:
     """
     import numpy as np
 
+    from fieldpress.checks import check_target
     from fieldpress.meshing import Mesh, ply
     from fieldpress.saving import save
     from fieldpress.shapes import COLOUR, mesh_of
     from fieldpress.signals.shape import Shape
-    from fieldpress.writing import check_target
 
     check_target(Path(command.out), command.force)
     if command.frames is not None or command.crop is not None or (command.scale, command.time_scale) != (1, 1):

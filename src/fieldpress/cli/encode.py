@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import arg
 
 from fieldpress.aiming import encode_to_psnr
+from fieldpress.checks import check_target
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
@@ -24,7 +25,7 @@ from fieldpress.settings import Settings, changed, exchange_parts, known_flags, 
 from fieldpress.sources.demuxing import is_picture
 from fieldpress.sources.mesh import is_mesh
 from fieldpress.sources.photos import is_photos
-from fieldpress.writing import Interrupted, check_target, default_recipe, encode
+from fieldpress.writing import Interrupted, default_recipe, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -129,7 +129,7 @@ def _check_mesh(command: Render) -> None:
     if Path(command.mesh).suffix.lower() != ".ply":
         raise ConfigError(f"--mesh is {command.mesh!r}; name a .ply file")
 
-    from fieldpress.writing import check_target
+    from fieldpress.checks import check_target
 
     check_target(Path(command.mesh), command.force)
 

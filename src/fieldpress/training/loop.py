@@ -12,6 +12,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from fieldpress.compressors.base import Compressor
@@ -101,7 +102,7 @@ class Trainer:
         self.payloads: dict[str, bytes] = {}
         self._complete = False
         """Nothing is left to train, though there is budget."""
-        self._optimiser = LazyAdam(self._parameter_groups())
+        self._groups = self._parameter_groups()
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self.coding_seconds, self._step_seconds = 0.0, 0.0
         """Time in compressors so far; time of the latest step."""
@@ -112,6 +113,11 @@ class Trainer:
             if training.guidance.settles_first:
                 self._hasten()
             self._steering.prepare(started=training.start != "random")
+
+    @cached_property
+    def _optimiser(self) -> LazyAdam:
+        """Made for the first step: torch's optimisers take a second or more to import, and a film needs none."""
+        return LazyAdam(self._groups)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         training = self.training
@@ -298,7 +304,7 @@ class Trainer:
             "field": self.field.state_dict(),
             "guides": {chunk: guide.state_dict() for chunk, guide in self.guides.items()},
             "payloads": dict(self.payloads),
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": self._optimiser.state_dict() if self.step else None,
             "objective": self._objective.state(),
             "dial": self._steering.dial if self._steering is not None else 0.0,
         }
@@ -317,7 +323,8 @@ class Trainer:
         for chunk in self.payloads:
             for tensor in self._tensors[chunk]:
                 tensor.requires_grad_(False)
-        self._optimiser.load_state_dict(state["optimiser"])
+        if state["optimiser"] is not None:
+            self._optimiser.load_state_dict(state["optimiser"])
         self._objective.load_state(state["objective"])
         if self._steering is not None:
             self._steering.dial = state["dial"]  # the guides have loaded what it did to them

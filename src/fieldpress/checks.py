@@ -1,0 +1,110 @@
+"""What an encode refuses before it begins: requests that cannot be met, and outputs that cannot be written."""
+
+import math
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from fieldpress.compressors.base import MAX_QUALITY
+from fieldpress.config import MAX_INTEGER
+from fieldpress.errors import ConfigError, SourceError
+from fieldpress.field import FieldConfig
+from fieldpress.grids import ClipGrids
+from fieldpress.metrics import MAX_PSNR
+from fieldpress.presets import Recipe, recipe
+from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
+from fieldpress.subjects import Subject
+from fieldpress.training.checkpoint import checkpoint_path
+from fieldpress.training.plan import assign
+
+_BYTES_PER_PARAMETER = 64
+"""Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
+
+
+def check_aim(**aims: float | None) -> None:
+    """Refuses aims that are out of their range, and more than one of them.
+
+    Raises:
+        ConfigError: By the names of the flags.
+    """
+    given = {name: value for name, value in aims.items() if value is not None}
+    if len(given) > 1:
+        raise ConfigError(f"give one of {', '.join(f'--{name}' for name in given)}")
+    for name, value in given.items():
+        if name == "quality":
+            if not 0 <= value <= MAX_QUALITY:
+                raise ConfigError(f"--quality is {value:g}; expected 0 (best) to {MAX_QUALITY:g}")
+        elif name == "psnr":
+            if not 0 < value <= MAX_PSNR:
+                raise ConfigError(f"--psnr is {value:g}; expected a number of dB above 0, at most {MAX_PSNR:g}")
+        elif not (0 < value < math.inf and (name != "size" or value <= MAX_INTEGER)):
+            raise ConfigError(f"--{name} is {value:g}; expected a number above 0")
+
+
+def check_target(out: Path, force: bool) -> None:
+    """Refuses an output that could not be written, before anything is computed.
+
+    Raises:
+        SourceError: It exists and ``force`` is not given, is a folder, or its folder is missing or not writable.
+    """
+    try:
+        if out.is_dir():
+            raise SourceError(f"{out}: is a folder; name a file, such as {out / 'clip.fpr'}")
+        for path in (out, checkpoint_path(out)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path.stat()  # unlike exists(), this refuses a name that no file can have
+        if out.exists() and not force:
+            raise SourceError(f"{out}: exists already; use --force to replace it")
+        if not out.parent.is_dir():
+            raise SourceError(f"{out}: the folder {out.parent} does not exist")
+        if not os.access(out.parent, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
+            raise SourceError(f"{out}: cannot be written: permission denied")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def check_source(source: str | os.PathLike[str], out: Path) -> None:
+    """Refuses to replace a source by its own file.
+
+    Raises:
+        SourceError: They are the same.
+    """
+    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
+        raise SourceError(f"{out}: is the source itself; name another output")
+
+
+def check_plan(chosen: Recipe, config: FieldConfig) -> None:
+    """Lets a plan pass whose compressors can take the tensors of this field.
+
+    Raises:
+        ConfigError: It leaves a tensor out, or a compressor cannot take one.
+    """
+    shapes = config.shapes()
+    for rule, _, names, _ in assign(chosen.plan, shapes).values():
+        try:
+            chosen.plan[rule].check([shapes[name] for name in names])
+        except ConfigError as error:
+            raise ConfigError(f"plan {rule} ({', '.join(names)}): {error}") from None
+
+
+def memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float:
+    """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
+    grids = (chosen if isinstance(chosen, Recipe) else recipe("rate")).grids
+    per_pixel = grids.per_pixel if isinstance(grids, ClipGrids) else 0.0
+    return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
+
+
+def check_memory(config: FieldConfig, name: str, jobs: int) -> None:
+    """Refuses a field whose training would not fit in memory.
+
+    Raises:
+        SourceError: With what it needs and what is free.
+    """
+    needed = jobs * _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
+    free = available_memory()
+    if free is not None and needed > free:
+        raise SourceError(
+            f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "use fewer parameters per pixel, shorter segments (--segment) or a smaller clip"
+        )
