@@ -55,7 +55,7 @@ def measure(rgb: Tensor, bits: int, steps: int) -> dict[str, Any]:
             started = time.perf_counter()
             next(iterators[which])
             seconds[which].append(time.perf_counter() - started)
-    guide = coded.guides["*"]
+    guide = coded.chunks.guides["*"]
     assert isinstance(guide, DictionaryGuide)
     tables = [tensor for name, tensor in coded.field.tensors().items() if not name.startswith("decoder.")]
     cells = sum(tensor[0].numel() for tensor in tables)

@@ -58,8 +58,8 @@ def main() -> None:
     film, head = field.encodings["film"], cast(HeadDecoder, field.decoder)
     encoding["clip to film"] = spent(lambda: start_film(field, rgb, source.signal.matrix), 1)
     grids = list(film.parameters())
-    values = np.concatenate([grid.numpy().ravel() for grid in grids])
-    encoding["film to samples"] = spent(lambda: fixed_samples(values, BITS, AMPLITUDE), 1)
+    arrays = [grid.numpy() for grid in grids]
+    encoding["film to samples"] = spent(lambda: fixed_samples(arrays, BITS, AMPLITUDE), 1)
     codec = Video(codec="svt-av1", crf=CRF, preset=arguments.preset, amplitude=AMPLITUDE)
     whole = spent(lambda: codec.encode_all([grid.numpy() for grid in grids]), 1)
     data = codec.encode_all([grid.numpy() for grid in grids])

@@ -45,7 +45,7 @@ def main() -> None:
         found[name] = {
             "every": preset.training.guidance.every,
             "seconds": round(seconds, 1),
-            "share_of_coding": round(trainer.coding_seconds / seconds, 4),
+            "share_of_coding": round(trainer.chunks.seconds / seconds, 4),
         }
         print(name, found[name], flush=True)
     record = {"clip": arguments.clip.name, "steps": arguments.steps, "machine": machine(), "presets": found}

@@ -8,8 +8,9 @@ from typing import Any
 from pressed import CLIP, press
 
 from clips import moving_pictures, rgb_frame, write_clip
+from fieldpress.bench.clips import Clip
 from fieldpress.bench.results import Row
-from fieldpress.bench.runs import RUNS, Clip, Run, plan_runs
+from fieldpress.bench.runs import RUNS, Run, plan_runs
 from fieldpress.bench.studies import Study
 from fieldpress.training.config import Budget
 

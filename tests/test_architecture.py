@@ -24,11 +24,11 @@ REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODI
 
 ENCODE_ONLY = (
     *("training", "sources", "subjects", "checks", "assembly", "writing", "aiming", "segment_jobs"),
-    *("bench", "cli", "presets", "grids"),
+    *("bench", "cli", "jobs", "presets", "grids"),
 )
 """What a decode must not load."""
 
-FOUNDATION = {"chunktable", "config", "container", "errors", "header"}
+FOUNDATION = {"chunktable", "config", "container", "errors", "header", "progress"}
 ALLOWED = {
     "coding": FOUNDATION,
     "compressors": FOUNDATION | {"coding"},
@@ -48,11 +48,14 @@ ALLOWED = {
     "views": FOUNDATION | {"field", "pictures", "scenes", "shapes", "signals"},
     "sinks": FOUNDATION | {"signals", "pixels"},
     "sources": FOUNDATION | {"signals", "pixels"},
-    "reading": FOUNDATION
-    | {"compressors", "decoders", "devices", "encodings", "field", "loading", "pictures", "segments", "signals"}
-    | {"views"},
+    "tensors": FOUNDATION | {"compressors"},
+    "description": FOUNDATION | {"decoders", "encodings", "field", "segments", "signals"},
+    "outline": FOUNDATION | {"description", "field", "segments", "signals"},
+    "decoded": FOUNDATION | {"description", "field", "pictures", "signals", "views"},
+    "reading": FOUNDATION | {"decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
     | {"compressors", "decoders", "encodings", "field", "interpolation", "metrics", "queries", "rendering", "signals"},
+    "jobs": {"errors"},
 }
 """Part of the package to the parts that it may import, besides itself."""
 
@@ -89,6 +92,11 @@ def test_a_part_imports_only_what_stands_below_it(part: str):
     for file in files:
         found = {part_of(module) for module in imports(file)} - {part}
         assert found <= ALLOWED[part], f"{file.name} imports {found - ALLOWED[part]}"
+
+
+def test_only_the_command_line_knows_the_bench():
+    knowing = [path for path in MODULES if any(module.startswith("fieldpress.bench") for module in imports(path))]
+    assert {path.relative_to(PACKAGE).parts[0] for path in knowing} == {"bench", "cli"}
 
 
 def test_decoding_loads_nothing_that_encodes():

@@ -18,11 +18,11 @@ from fieldpress.bench import program
 from fieldpress.bench.axis import settings
 from fieldpress.bench.benchplan import Curve, widened
 from fieldpress.bench.benchtable import difference_lines, table_markdown
+from fieldpress.bench.clips import Clip
 from fieldpress.bench.codec import Clipped, Scale
 from fieldpress.bench.codecs import CODECS, STILL_CODECS, VIDEO_CODECS, anchor
 from fieldpress.bench.curves import curves
 from fieldpress.bench.points import FieldPoint, read_point
-from fieldpress.bench.runs import Clip
 from fieldpress.bench.summary import codec_files, differences, means, summary_json
 from fieldpress.bench.thirdparty import third_party
 from fieldpress.cli import main

@@ -1,14 +1,12 @@
 """The page of a bench: complete in itself, and right in a browser, on a desk and on a phone."""
 
 import html
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from benched import curve_of, with_pictures
+from browsed import browsed
 
 from fieldpress.bench.benchfigures import at_equal_bytes
 from fieldpress.bench.benchpage import page
@@ -17,28 +15,17 @@ from fieldpress.bench.curves import curves
 pytest.importorskip("bjontegaard", reason="the extra bench is not installed")
 
 COMMAND = "fieldpress bench 'clip <1>.mkv' --out bench"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-PROBE = """<script>
-const shown = [...document.querySelectorAll("path.line")].filter(path => path.getBoundingClientRect().width > 100);
-const pictures = [...document.images];
+MOVE_THE_SLIDER = """
 const range = document.querySelector(".slider input"), left = document.querySelector(".slider .left");
 range.value = 25;
 range.dispatchEvent(new Event("input"));
 left.value = "2";
 left.dispatchEvent(new Event("input"));
-document.body.dataset.found = JSON.stringify({
-  plots: new Set(shown.map(path => path.closest("svg"))).size,
-  pictures: pictures.length,
-  broken: pictures.filter(picture => picture.naturalWidth == 0).length,
-  over: document.querySelector(".slider img.over").dataset.at,
-  under: document.querySelector(".slider img.under").dataset.at,
-  clip: document.querySelector(".slider img.over").style.clipPath,
-  height: document.querySelector(".slider .stack").getBoundingClientRect().height,
-  wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-});
-</script>"""
-"""What a reader would see and do, told by the browser itself."""
+found.over = document.querySelector(".slider img.over").dataset.at;
+found.under = document.querySelector(".slider img.under").dataset.at;
+found.clip = document.querySelector(".slider img.over").style.clipPath;
+found.height = document.querySelector(".slider .stack").getBoundingClientRect().height;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,22 +76,14 @@ def test_points_that_are_compared_are_near_in_size():
 
 @pytest.mark.parametrize("width", [1200, 500])
 def test_a_browser_shows_it_without_a_network_or_an_error(text: str, width: int, tmp_path: Path):
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"needs one of {', '.join(BROWSERS)}: apt-get install chromium")
-    file = tmp_path / "index.html"
-    file.write_text(text.replace("</body>", f"{PROBE}</body>"))
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    offline = ["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking", "--no-first-run"]
-    watched = ["--enable-logging=stderr", f"--window-size={width},2000", "--dump-dom", file.as_uri()]
-    ran = subprocess.run([browser, *flags, *offline, *watched], capture_output=True, text=True, timeout=120, check=True)
-    assert not [line for line in ran.stderr.splitlines() if "CONSOLE" in line]
-    told = re.search(r'data-found="(.*?)"', ran.stdout)
-    assert told
-    found = json.loads(html.unescape(told[1]))
+    found = browsed(text, width, tmp_path, MOVE_THE_SLIDER)
     # RGB, luma, time, decoding and picture by picture; each is drawn at one of two sizes.
     assert found["plots"] == 5
     assert (found["pictures"], found["broken"], found["wider"]) == (3, 0, 0)
     assert (found["over"], found["under"]) == ("2", "1")
     assert found["clip"] == "inset(0px 75% 0px 0px)"
     assert found["height"] > 100
+
+
+def test_no_table_is_cut_on_a_desk(text: str, tmp_path: Path):
+    assert browsed(text, 1200, tmp_path)["cut"] == 0

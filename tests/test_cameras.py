@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenes import View, camera_of, crooked, orbit, undistorted
 
-from fieldpress.signals.cameras import Camera, Lens, Pose, rotation_vector
+from fieldpress.signals.cameras import Camera, Lens, Pose
+from fieldpress.signals.pose import rotation_vector
 
 STRAIGHT = Lens(48, 64, 70.0, 60.0, 30.0, 25.0)
 PHONE = Lens(48, 64, 70.0, 60.0, 30.0, 25.0, (0.12, -0.05, 0.01, -0.02, 0.03))

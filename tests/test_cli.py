@@ -373,9 +373,9 @@ def test_the_default_preset_tells_that_it_began_and_that_it_needed_no_step(run: 
     outcome = run("encode", clip, "a.fpr", *CODED)
     assert (outcome.status, "0 steps" in outcome.out) == (0, True)
     first, last, *_ = outcome.err.splitlines()
-    assert first == "  0%  step 0  ? dB  ? bpp  ? left"
-    assert last.startswith("100%  step 0  ")
-    assert float(last.split()[3]) > 20  # dB
+    assert first == "  0%  coding  ? left"
+    assert last.startswith("100%  coding  ")
+    assert float(last.split()[2]) > 20  # dB
     assert container.read(Path("a.fpr").read_bytes()).header["about"]["steps"] == 0
 
 
@@ -402,7 +402,7 @@ def test_the_log_of_a_run_whose_quality_is_not_known_at_first_is_json(run: Run, 
 
     run("encode", clip, "a.fpr", *CODED, "--log", "log")
     lines = Path("log/metrics.jsonl").read_text().splitlines()
-    first, last, file = (json.loads(line, parse_constant=no_number) for line in lines)
+    first, *_, last, file = (json.loads(line, parse_constant=no_number) for line in lines)
     assert (first["share"], first.get("quality/psnr"), first["step"]) == (0, None, 0)
     assert last["quality/psnr"] == pytest.approx(file["file/psnr"], abs=1)  # before rounding to 8 bits and clipping
     assert list(Path("log").glob("events.out.tfevents.*"))

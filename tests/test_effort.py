@@ -20,7 +20,7 @@ from fieldpress.compressors.guides import Guidance
 from fieldpress.decoders import Head
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import Recipe
-from fieldpress.training import effort, loop
+from fieldpress.training import chunks, effort, loop
 from fieldpress.training.effort import in_time
 from fieldpress.writing import Interrupted, encode
 
@@ -47,7 +47,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, wanted: Video, seconds: float) -> st
 
 
 @pytest.mark.parametrize(
-    ("seconds", "preset"), [(1000, "0"), (90, "0"), (89, "1"), (30, "1"), (29, "2"), (5, "4"), (1.5, "9"), (0.1, "10")]
+    ("seconds", "preset"), [(1000, "0"), (90, "0"), (89, "1"), (31, "1"), (30, "2"), (5, "4"), (1.6, "9"), (0.1, "10")]
 )
 def test_the_slowest_preset_that_fits_is_taken(monkeypatch: pytest.MonkeyPatch, seconds: float, preset: str):
     assert chosen(monkeypatch, FULL, seconds) == preset
@@ -94,7 +94,7 @@ def test_minutes_choose_the_effort_and_the_header_says_which(
         assert compressor == FULL
         return replace(FULL, preset="12")
 
-    monkeypatch.setattr(loop, "in_time", quickened)
+    monkeypatch.setattr(chunks, "in_time", quickened)
     report = encode(clip, tmp_path / "a.fpr", rate(FULL), minutes=1, device="cpu")
     assert film_of(tmp_path / "a.fpr")["preset"] == "12"
     assert report.steps == 0
@@ -102,7 +102,7 @@ def test_minutes_choose_the_effort_and_the_header_says_which(
 
 
 def test_steps_keep_the_effort_of_the_plan(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "in_time", lambda *_: pytest.fail("steps are no time"))
+    monkeypatch.setattr(chunks, "in_time", lambda *_: pytest.fail("steps are no time"))
     encode(clip, tmp_path / "a.fpr", rate(replace(FILM, preset="11")), **AT)
     assert film_of(tmp_path / "a.fpr")["preset"] == "11"
 
@@ -126,7 +126,7 @@ def test_a_size_is_first_sought_at_the_least_effort_and_written_at_that_of_the_p
 
 
 def test_a_size_within_minutes_is_reached(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "in_time", lambda compressor, *_: replace(compressor, preset="12"))
+    monkeypatch.setattr(chunks, "in_time", lambda compressor, *_: replace(compressor, preset="12"))
     report = encode(clip, tmp_path / "a.fpr", rate(FULL), size=3000, minutes=1, device="cpu")
     assert report.bytes == pytest.approx(3000, rel=0.05)
     assert film_of(tmp_path / "a.fpr")["preset"] == "12"
@@ -138,13 +138,27 @@ def test_a_resumed_run_still_knows_the_effort(clip: Path, tmp_path: Path, monkey
 
     request: dict[str, Any] = {"source": clip, "out": tmp_path / "a.fpr", "preset": rate(FULL), "minutes": 1.0}
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "in_time", lambda compressor, *_: replace(compressor, preset="12"))
+        patched.setattr(chunks, "in_time", lambda compressor, *_: replace(compressor, preset="12"))
         patched.setattr("fieldpress.training.objective.fit_head", stop)
         with pytest.raises(Interrupted):
             encode(**request, device="cpu")
     monkeypatch.setattr(Video, "encode_all", lambda *_: pytest.fail("the film is coded already"))
     encode(**request, device="cpu", resume=True)
     assert film_of(tmp_path / "a.fpr")["preset"] == "12"
+
+
+def test_a_run_stopped_while_the_film_is_coded_leaves_little_and_resumes_to_the_same_bytes(clip: Path, tmp_path: Path):
+    def stop(progress: loop.Progress) -> None:
+        if 0.3 < progress.share < 1:
+            raise KeyboardInterrupt
+
+    request: dict[str, Any] = {"source": clip, "preset": rate(), **AT}
+    encode(out=tmp_path / "whole.fpr", **request)
+    with pytest.raises(Interrupted) as stopped:
+        encode(out=tmp_path / "a.fpr", on_progress=stop, **request)
+    assert stopped.value.checkpoint.stat().st_size < textured().nbytes  # the film alone is six times that
+    encode(out=tmp_path / "a.fpr", resume=True, **request)
+    assert (tmp_path / "a.fpr").read_bytes() == (tmp_path / "whole.fpr").read_bytes()
 
 
 # Clips of every sort
@@ -268,25 +282,39 @@ def test_a_run_stopped_after_the_head_was_found_resumes_to_the_same_bytes(
 ):
     request: dict[str, Any] = {"source": clip, "preset": guided(kind), "steps": 6, "device": "cpu"}
     encode(out=tmp_path / "whole.fpr", **request)
-    original = loop.Trainer._settle
+    original = chunks.Chunks._settle
 
-    def stop(self: loop.Trainer, chunk: str) -> None:
-        if chunk.startswith("decoder") and self._complete:
+    def stop(self: chunks.Chunks, name: str, heard: bool = False) -> None:
+        if name.startswith("decoder") and self.complete:
             raise KeyboardInterrupt
-        original(self, chunk)
+        original(self, name, heard)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop.Trainer, "_settle", stop)
+        patched.setattr(chunks.Chunks, "_settle", stop)
         with pytest.raises(Interrupted):
             encode(out=tmp_path / "a.fpr", **request)
     encode(out=tmp_path / "a.fpr", resume=True, **request)
     assert (tmp_path / "a.fpr").read_bytes() == (tmp_path / "whole.fpr").read_bytes()
 
 
-def test_the_first_progress_says_that_nothing_is_known_yet(clip: Path, tmp_path: Path):
+def test_progress_follows_the_coding_of_the_film(clip: Path, tmp_path: Path):
     told: list[loop.Progress] = []
     encode(clip, tmp_path / "a.fpr", rate(), on_progress=told.append, **AT)
-    assert [(one.step, one.share) for one in told] == [(0, 0.0), (0, 1.0)]
-    assert math.isnan(told[0].psnr)
-    assert told[1].psnr > 20
+    shares = [one.share for one in told]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    assert len(set(shares)) > 4
+    assert all(one.step == 0 and math.isnan(one.psnr) for one in told[:-1])
+    assert told[-1].psnr > 20
     assert rate().decoder == Head()
+
+
+def test_progress_of_segments_is_of_them_all(tmp_path: Path):
+    told: list[loop.Progress] = []
+    clip = clip_of(tmp_path / "clip.mkv", np.concatenate([textured()] * 3))
+    encode(clip, tmp_path / "a.fpr", rate(), segment=8, on_progress=told.append, **AT)
+    segments = container.read((tmp_path / "a.fpr").read_bytes()).segments
+    shares = [one.share for one in told]
+    assert segments > 1
+    assert shares == sorted(shares)
+    assert len([share for share in set(shares) if share < 1 / segments]) > 2

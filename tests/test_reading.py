@@ -108,7 +108,7 @@ def test_colours_have_the_shape_of_the_coordinates(clip: Decoded, shape: tuple[i
 def test_many_places_are_rendered_in_parts(clip: Decoded, monkeypatch: pytest.MonkeyPatch):
     x = np.linspace(0, 1, 1000)
     whole = clip.render(0.3, 0.6, x)
-    monkeypatch.setattr("fieldpress.reading.places_at_once", lambda field: 64)
+    monkeypatch.setattr("fieldpress.decoded.places_at_once", lambda field: 64)
     sizes: list[int] = []
     clip.field.register_forward_pre_hook(lambda module, arguments: sizes.append(arguments[0].shape[0]))
     parts = clip.render(0.3, 0.6, x)

@@ -2,8 +2,9 @@
 
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,7 +31,9 @@ from fieldpress.field import Lattice, Points
 from fieldpress.presets import Recipe, recipe
 from fieldpress.segments import SegmentedField, locate
 from fieldpress.signals.base import MAX_FRAMES
-from fieldpress.sources.cutting import LEAST_FRAMES, USUAL_FRAMES, USUAL_PIXELS, cut
+from fieldpress.sources.colour import Picture
+from fieldpress.sources.cutting import LEAST_FRAMES, LONG_FRAMES, LONG_PIXELS, USUAL_FRAMES, USUAL_PIXELS, cut
+from fieldpress.sources.decoding import Decoding
 from fieldpress.sources.footage import LongFootage, Observations
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.config import Budget
@@ -40,6 +43,7 @@ from fieldpress.writing import Interrupted, encode, evaluate
 RAW = {"*": Raw()}
 PARTS = [press(FITTED), press(KEYFRAMES, replace(CLIP, frames=3), RAW, seed=1), press(NESTED, CLIP, RAW, seed=2)]
 """Files of 5, 3 and 5 pictures, each with a field of another kind."""
+INTO_EIGHTS = partial(cut, segment=8)
 FRAMES, STARTS = 13, [0, 5, 8, 13]
 FILE = joined(PARTS)
 
@@ -317,15 +321,16 @@ def test_a_decoder_written_from_the_format_alone_gives_the_same_colours(clip: fi
 
 @given(st.integers(1, MAX_FRAMES), st.integers(1, 4320), st.integers(1, 7680), st.integers(LEAST_FRAMES, 10_000))
 def test_cuts_are_even_and_leave_nothing_out(frames: int, height: int, width: int, segment: int):
-    for asked in (0, segment):
-        runs = cut(frames, height, width, asked)
+    for asked, room in ((0, USUAL_PIXELS), (0, LONG_PIXELS), (segment, USUAL_PIXELS)):
+        runs = cut(frames, height, width, asked, room)
         assert [i for run in runs for i in (run.start, run.stop)] == sorted(
             [0, frames, *(run.start for run in runs[1:]), *(run.start for run in runs[1:])]
         )
         lengths = [len(run) for run in runs]
         assert max(lengths) - min(lengths) <= 1
         assert min(lengths) >= min(LEAST_FRAMES, frames)
-        most = asked or max(USUAL_FRAMES, USUAL_PIXELS // (height * width))
+        area = height * width
+        most = asked or max(USUAL_FRAMES, USUAL_PIXELS // area, min(LONG_FRAMES, room // area))
         assert max(lengths) <= max(most, 2 * LEAST_FRAMES)
 
 
@@ -333,6 +338,9 @@ def test_cuts_worked_by_hand():
     assert cut(300, 270, 480) == (range(0, 150), range(150, 300))
     assert cut(250, 270, 480) == (range(0, 250),)
     assert [len(run) for run in cut(100, 1080, 1920)] == [25] * 4
+    assert [len(run) for run in cut(300, 1080, 1920, room=LONG_PIXELS)] == [100] * 3
+    assert cut(300, 270, 480, room=LONG_PIXELS) == cut(300, 270, 480)
+    assert [len(run) for run in cut(100, 4320, 7680, room=LONG_PIXELS)] == [25] * 4
     assert cut(9, 4, 4, 8) == (range(0, 9),)
 
 
@@ -363,7 +371,7 @@ def folder_of_pictures(tmp_path: Path) -> Path:
 
 
 def footage_of(path: Path, **how: Any) -> LongFootage:
-    found = sources.open_footage(path, segment=8, **how)
+    found = sources.open_footage(path, into=INTO_EIGHTS, **how)
     assert isinstance(found, LongFootage)
     return found
 
@@ -389,12 +397,43 @@ def test_parts_of_a_clip_whose_frames_refer_to_each_other_are_those_of_the_whole
     check_parts(write_clip(tmp_path / "a.mp4", frames_of(20), "libx264", "yuv420p", options=options, rotation=90))
 
 
+def test_a_part_is_read_from_the_key_frame_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = {"x264-params": "keyint=8:bframes=2:log-level=none"}
+    found = footage_of(write_clip(tmp_path / "a.mp4", frames_of(40), "libx264", "yuv420p", options=options))
+    whole = [rgb for rgb, _ in found.pictures()]
+    monkeypatch.setattr(Decoding, "pictures", lambda *_: pytest.fail("read from the start"))
+    np.testing.assert_array_equal(found.part(range(19, 30)), whole[19:30])
+
+
+def test_where_a_key_frame_leads_astray_a_part_is_read_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = lossless(tmp_path, 40)
+    found, whole = footage_of(path), sources.load(path).rgb
+    begun: list[int] = []
+    straight = Decoding.pictures_from
+
+    def astray(self: Decoding, time: int, count: int) -> Iterator[Picture]:
+        begun.append(time)
+        for number, picture in enumerate(straight(self, time, count)):
+            yield picture if number < 2 else picture._replace(rgb=picture.rgb ^ 1)
+
+    monkeypatch.setattr(Decoding, "pictures_from", astray)
+    np.testing.assert_array_equal(found.part(range(19, 30)), whole[19:30])
+    assert len(begun) == 1
+
+
+def test_a_clip_whose_pictures_have_changed_is_refused(tmp_path: Path):
+    found = footage_of(lossless(tmp_path))
+    lossless(tmp_path, first=1)
+    with pytest.raises(SourceError, match="has changed since it was first read"):
+        found.part(range(8, 16))
+
+
 def test_parts_of_a_folder_are_those_of_the_whole(folder_of_pictures: Path):
     check_parts(folder_of_pictures)
 
 
 def test_a_clip_that_fits_one_segment_is_held(tmp_path: Path):
-    assert isinstance(sources.open_footage(lossless(tmp_path, 8), segment=8), Observations)
+    assert isinstance(sources.open_footage(lossless(tmp_path, 8), into=INTO_EIGHTS), Observations)
     assert isinstance(sources.open_footage(lossless(tmp_path, 20)), Observations)
 
 
@@ -408,7 +447,7 @@ def test_good_frames_of_a_damaged_clip_are_read_in_parts(tmp_path: Path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 3 // 4])
     with pytest.raises(SourceError, match="use them with --force"):
-        sources.open_footage(path, segment=8)
+        sources.open_footage(path, into=INTO_EIGHTS)
     good = sources.load(path, force=True).rgb
     found = footage_of(path, force=True)
     assert len(good) == found.signal.frames > 20
@@ -546,7 +585,7 @@ def test_only_videos_are_cut(tmp_path: Path):
 
 def test_published_presets_are_not_cut():
     published: list[Recipe] = [recipe("nvp-s"), recipe("nvp-l")]
-    assert all(len(cut(MAX_FRAMES, 1080, 1920, one.segment)) == 1 for one in published)
+    assert all(len(one.cut(MAX_FRAMES, 1080, 1920)) == 1 for one in published)
 
 
 # The command line

@@ -17,16 +17,18 @@ from studied import clip_in, studied
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.bench import study as study_module
-from fieldpress.bench import worker
+from fieldpress.bench.clips import Clip
 from fieldpress.bench.comparisons import bd_rate, findings, gain_at_equal_bytes
-from fieldpress.bench.encoding import Task
-from fieldpress.bench.runs import Clip, Run, plan_runs, with_settings
-from fieldpress.bench.studies import CRFS, NAMES, Comparison, Study, Variation, studies
+from fieldpress.bench.encoding import RunJob
+from fieldpress.bench.runs import Run, plan_runs, with_settings
+from fieldpress.bench.studies import NAMES, Comparison, Study, Variation, studies
+from fieldpress.bench.studies.turning import CRFS
 from fieldpress.bench.traincurve import BINS, TrainingCurve
 from fieldpress.bench.verdicts import lost, won
 from fieldpress.checks import check_plan
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError
+from fieldpress.jobs import worker
 from fieldpress.presets import recipe
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Progress
@@ -319,7 +321,7 @@ def test_a_run_that_is_impossible_says_why_and_leaves_nothing(tmp_path: Path, mo
     monkeypatch.setattr(worker._Line, "stop", threading.Event(), raising=False)
     monkeypatch.setattr(worker._Line, "reports", queue.Queue(), raising=False)
     run = plan_runs(tiny(), [CLIP], Budget(steps=1), 1, "cpu")[0]
-    assert worker.execute(Task(run, tmp_path / "a.fpr")) == "clip.mkv: there is no such file or folder"
+    assert worker.execute(RunJob(run, tmp_path / "a.fpr")) == "clip.mkv: there is no such file or folder"
     assert not list(tmp_path.iterdir())
 
 
@@ -358,7 +360,7 @@ def test_the_reading_says_what_won_and_what_did_not(tmp_path: Path):
     study = studies("guidance")[0]
     gains = {"project": 2.0, "round trip": 3.0, "proximal": -0.5}
     found = findings(study, studied(study, tmp_path, clip_in(tmp_path), gains=gains, seeds=3))
-    main = [f for f in found if f.chart.startswith("Video") and "every" not in f.curve]
+    main = [f for f in found if f.chart.startswith("Video") and f.curve in gains]
     assert [f.gain.mean for f in main if f.gain] == pytest.approx([2.0, 3.0, -0.5])
     assert {f.seeds for f in main} == {3}
     (best,), (worst,) = won(main), lost(main)

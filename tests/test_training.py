@@ -17,8 +17,9 @@ from fieldpress.decoders import Mlp, Siren
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig, Lattice
 from fieldpress.grids import FittedGrids
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget, Training
-from fieldpress.training.loop import Progress, Target, Trainer
+from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.objective import ClipObjective
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.plan import assign
@@ -111,6 +112,10 @@ WAYS: dict[str, dict[str, Any]] = {
         "plan": ROUNDED_PLAN, "guidance": {"kind": "special", "start": 0.2}, "rate_weight": 1e-4
     },
     "tucker": {"plan": {"*": Tucker(0.5)}, "guidance": {"kind": "special", "every": 0.2}, **RANDOM},
+    "tucker at a price": {
+        "plan": {"*": Tucker(0.5)}, "guidance": {"kind": "special", "every": 0.2}, "rate_weight": 0.01, **RANDOM
+    },
+    "a codec's bits at a price": {"guidance": {"kind": "special", "every": 0.2}, "rate_weight": 0.01},
     "learned codes": {"plan": {"*": Dictionary(bits=3)}, "guidance": {"kind": "special", "start": 0.2}, **RANDOM},
     "steered to a size": {"plan": STEPS_OF_THE_PLAN, "target": Target(8 * 2500, 800)},
     "siren": {"decoder": Siren(8, 2), **RANDOM},
@@ -126,8 +131,8 @@ def test_at_the_end_the_field_holds_what_the_payloads_decode_to(way: dict[str, A
     trained = trainer(**way)
     run(trained)
     tensors = trained.field.tensors()
-    assert set(trained.payloads) == set(trained.chunks)
-    for name, chunk in trained.chunks.items():
+    assert set(trained.payloads) == set(trained.chunks.assigned)
+    for name, chunk in trained.chunks.assigned.items():
         shapes = [tuple(tensors[tensor].shape) for tensor in chunk.tensors]
         decoded = trained.rules[chunk.rule].decode_all(trained.payloads[name], shapes)
         for name, array in zip(chunk.tensors, decoded, strict=True):
@@ -198,7 +203,7 @@ def test_a_slow_codec_takes_a_quarter_of_the_minutes_at_most(monkeypatch: pytest
     trained = trainer(steps=None, minutes=2, guidance={"every": 0.001})
     for _ in trained:
         clock[0] += 1.0
-    assert trained.coding_seconds <= 0.25 * 120 + 3 * 10  # once more for each chunk
+    assert trained.chunks.seconds <= 0.25 * 120 + 3 * 10  # once more for each chunk
 
 
 def test_learning_rates_fall_to_a_thousandth(monkeypatch: pytest.MonkeyPatch):
@@ -238,7 +243,7 @@ def test_without_guidance_grids_learn_to_the_end():
     trained = trainer(guidance={"kind": "none", "settle": 0.5})
     run(trained, 19)
     assert not trained.payloads
-    assert trained.bits == 0
+    assert trained.chunks.bits == 0
 
 
 def test_guidance_makes_coarse_coding_cost_less():

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,14 +11,18 @@ from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
 from fieldpress.grids import ClipGrids
 from fieldpress.metrics import MAX_PSNR
-from fieldpress.presets import Recipe, recipe
+from fieldpress.presets import Recipe
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
 from fieldpress.subjects import Subject
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.plan import assign
 
-_BYTES_PER_PARAMETER = 64
+_BYTES_PER_NUMBER = 64
 """Peak memory of training per number in the grids: value, error, moments, and a codec's round trip."""
+_BYTES_PER_NUMBER_CODED_ONCE = 10
+"""Likewise, where the grids are coded before the first step: value, sample, and the source's share."""
+_BYTES_PER_PIXEL_OF_CODEC = 1000
+"""What a video codec holds of the pictures that it looks ahead to, for each pixel of one of them."""
 
 
 def check_aim(**aims: float | None) -> None:
@@ -88,23 +91,29 @@ def check_plan(chosen: Recipe, config: FieldConfig) -> None:
             raise ConfigError(f"plan {rule} ({', '.join(names)}): {error}") from None
 
 
-def memory_factor(chosen: Recipe | Callable[[Subject], Recipe] | None) -> float:
+def memory_factor(chosen: Recipe) -> float:
     """Memory of an encode in units of the decoded source, as far as it is proportional to it."""
-    grids = (chosen if isinstance(chosen, Recipe) else recipe("rate")).grids
-    per_pixel = grids.per_pixel if isinstance(grids, ClipGrids) else 0.0
-    return 1 + per_pixel * _BYTES_PER_PARAMETER / BYTES_PER_PIXEL
+    per_pixel = chosen.grids.per_pixel if isinstance(chosen.grids, ClipGrids) else 0.0
+    return 1 + per_pixel * _bytes_per_number(chosen) / BYTES_PER_PIXEL
 
 
-def check_memory(config: FieldConfig, name: str, jobs: int) -> None:
+def check_memory(subject: Subject, chosen: Recipe, jobs: int) -> None:
     """Refuses a field whose training would not fit in memory.
 
     Raises:
         SourceError: With what it needs and what is free.
     """
-    needed = jobs * _BYTES_PER_PARAMETER * sum(math.prod(shape) for shape in config.shapes().values())
+    name, shapes = subject.name, subject.plan_for(chosen).shapes()
+    needed = jobs * _bytes_per_number(chosen) * sum(map(math.prod, shapes.values()))
+    if chosen.coded_once:
+        needed += jobs * _BYTES_PER_PIXEL_OF_CODEC * subject.signal.height * subject.signal.width
     free = available_memory()
     if free is not None and needed > free:
         raise SourceError(
             f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
             "use fewer parameters per pixel, shorter segments (--segment) or a smaller clip"
         )
+
+
+def _bytes_per_number(chosen: Recipe) -> int:
+    return _BYTES_PER_NUMBER_CODED_ONCE if chosen.coded_once else _BYTES_PER_NUMBER

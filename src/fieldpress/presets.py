@@ -24,6 +24,7 @@ from fieldpress.grids import (
     SceneGrids,
 )
 from fieldpress.signals.base import MAX_FRAMES
+from fieldpress.sources.cutting import LONG_PIXELS, USUAL_PIXELS, cut
 from fieldpress.training.config import Training
 
 
@@ -84,6 +85,19 @@ class Recipe:
         if not isinstance(self.grids, ClipGrids):
             raise ConfigError(f"preset {self.name} is for posed photographs; this is a video or a picture")
         return FieldConfig(self.grids.encodings(frames, height, width), self.decoder)
+
+    @property
+    def coded_once(self) -> bool:
+        """Whether the grids are coded before the first step, so that encoding needs little memory beside them."""
+        return self.training.guidance.settles_first
+
+    def cut(self, frames: int, height: int, width: int) -> tuple[range, ...]:
+        """The segments of a clip, see :func:`~fieldpress.sources.cutting.cut`.
+
+        Raises:
+            ConfigError: The length asked for is out of range.
+        """
+        return cut(frames, height, width, self.segment, LONG_PIXELS if self.coded_once else USUAL_PIXELS)
 
     @property
     def features_rule(self) -> str:
@@ -149,7 +163,7 @@ _FILM_PLAN: dict[str, Compressor] = {
     "decoder.colours": _WEIGHTS,
     "decoder": Entropy(step=1 / 64, unit="absolute"),
 }
-_FILM_TRAINING = Training(guidance=Guidance(settle=0.0), decoder_rate=1e-3)
+_FILM_TRAINING = Training(guidance=Guidance(kind="project", settle=0.0), decoder_rate=1e-3)
 """The film is coded before the first step: what training could change in it was never worth its bits."""
 
 _RECIPES = [

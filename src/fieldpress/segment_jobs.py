@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldpress.bench.scheduler import StudyProgress, run_tasks
-from fieldpress.bench.worker import Report
 from fieldpress.errors import ConfigError, SourceError
+from fieldpress.jobs import JobsProgress, Report, run_jobs
 from fieldpress.saving import save
 from fieldpress.training.checkpoint import load_checkpoint, save_checkpoint
 from fieldpress.training.loop import Progress
@@ -23,7 +22,7 @@ from fieldpress.training.segmented import Done, Segments
 
 @dataclass(frozen=True)
 class SegmentJob:
-    """The fit of one segment; see :class:`fieldpress.bench.worker.Job`."""
+    """The fit of one segment; see :class:`fieldpress.jobs.Job`."""
 
     segments: Segments
     number: int
@@ -111,18 +110,18 @@ def fit_segments(
         raise SourceError(f"{folder}: cannot be written: {error.strerror or error}") from None
     started = time.monotonic()
 
-    def watch(progress: StudyProgress) -> None:
+    def watch(progress: JobsProgress) -> None:
         if on_progress is not None:
             steps = sum(budget.steps or 0 for budget in segments.budgets)
             told = Progress(round(steps * progress.share), progress.share, math.nan, 0.0, 0.0, 0.0)
             on_progress(told._replace(seconds=time.monotonic() - started))
 
-    tasks = [SegmentJob(segments, number, folder, request) for number in range(len(segments.lengths))]
-    waiting = [task for task in tasks if not task.done.exists()]
-    failures = run_tasks(waiting, jobs, len(tasks) - len(waiting), watch)
+    every_job = [SegmentJob(segments, number, folder, request) for number in range(len(segments.lengths))]
+    waiting = [job for job in every_job if not job.done.exists()]
+    failures = run_jobs(waiting, jobs, len(every_job) - len(waiting), watch)
     for name, reason in failures.items():
         raise ConfigError(f"{name}: {reason}")
-    return [Done.of_state(load_checkpoint(task.done, request)) for task in tasks]
+    return [Done.of_state(load_checkpoint(job.done, request)) for job in every_job]
 
 
 def remove(checkpoint: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from fieldpress.errors import ConfigError, SourceError
 from fieldpress.loading import read_bytes
 from fieldpress.metrics import Quality
 from fieldpress.presets import Recipe, recipe
+from fieldpress.progress import drawn, listening
 from fieldpress.reading import About, decode, open_file
 from fieldpress.report import Report, measure
 from fieldpress.saving import save
@@ -27,9 +29,10 @@ from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.shape import Shape
 from fieldpress.subjects import Clip, Subject, load_subject
 from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit
-from fieldpress.training.loop import Progress, Target
+from fieldpress.training.loop import Progress
 from fieldpress.training.segmented import SegmentedFit
 from fieldpress.training.steering import TOLERANCE
 
@@ -37,6 +40,8 @@ _LOG = logging.getLogger("fieldpress")
 
 CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
+_NEARLY = 0.99
+"""The share that a coding shows at most, as the fit itself says when it is done."""
 MAX_JOBS = 256
 """Processes that fit segments at a time."""
 
@@ -110,8 +115,9 @@ def encode(
         raise ConfigError(f"--jobs is {jobs}; expected 1 to {MAX_JOBS}")
     check_aim(bpp=bpp, size=size, quality=quality)
     asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
-    at_once = segment if segment is not None else named.segment if isinstance(named, Recipe) else Recipe.segment
-    subject = load_subject(source, force=force, memory_factor=memory_factor(named), segment=at_once)
+    likely = named if isinstance(named, Recipe) else recipe("rate")
+    likely = likely if segment is None else replace(likely, segment=segment)
+    subject = load_subject(source, force=force, memory_factor=memory_factor(likely), into=likely.cut)
     if segment and not isinstance(subject, Clip):
         raise ConfigError(f"--segment cuts videos; {subject.name} is none")
     started = time.monotonic()
@@ -121,7 +127,7 @@ def encode(
     budget = asked or Budget(minutes=chosen.minutes)
     segments = subject.segments_for(chosen)
     jobs = min(jobs, len(segments))
-    check_memory(subject.plan_for(chosen), subject.name, jobs)
+    check_memory(subject, chosen, jobs)
     # A dry run: whatever the compressors or the format refuse, they refuse now.
     framing = framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
     target = None
@@ -163,6 +169,7 @@ def encode(
         for planned, fitted in zip(segments, fit.fitted, strict=True)
     ]
     data = file_bytes(subject.signal, parts, about)
+    del fit, parts  # what was fitted: the file is measured in its place, not beside it
     data = with_level_figures(data, subject, device)
     if target is not None and abs(8 * len(data) / target.bits - 1) > TOLERANCE:
         _LOG.warning("%s has %d bytes, not the %.0f asked for", out, len(data), target.bits / 8)
@@ -221,9 +228,18 @@ def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progr
     Raises:
         Interrupted: After Ctrl-C.
     """
-    saved = time.monotonic()
+    saved = told = time.monotonic()
+    latest: Progress | None = None
+
+    def tell(share: float) -> None:
+        """Shows how far a coding is that nothing interrupts."""
+        if on_progress is not None and latest is not None:
+            seconds = latest.seconds + time.monotonic() - told
+            on_progress(latest._replace(share=min(max(share, latest.share), _NEARLY), seconds=seconds))
+
     try:
-        for progress in fit:
+        for progress in drawn(fit, partial(listening, tell)):
+            latest, told = progress, time.monotonic()
             if on_progress is not None:
                 on_progress(progress)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:

@@ -1,7 +1,6 @@
 """A whole bench: presets and codecs on the same clips, measured alike, and what came out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,18 @@ from fieldpress.bench import bdrate
 from fieldpress.bench.benchpage import page
 from fieldpress.bench.benchplan import Curve, check_pictures, plan_codecs, plan_fields, rounds, widened
 from fieldpress.bench.benchtable import table_markdown
+from fieldpress.bench.clips import clips_of
 from fieldpress.bench.curves import BenchCurve, curves
-from fieldpress.bench.folder import identities, open_folder
-from fieldpress.bench.making import CodecJob, FieldJob
+from fieldpress.bench.folder import open_folder
+from fieldpress.bench.outcome import Outcome
+from fieldpress.bench.pointjob import PointJob
 from fieldpress.bench.points import POINTS, FieldPoint, Point, read_point
-from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count, clips_of
-from fieldpress.bench.scheduler import StudyProgress, run_tasks
+from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
 from fieldpress.bench.summary import codec_files, summary_json
 from fieldpress.bench.thirdparty import THIRD_PARTY, third_party
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError
+from fieldpress.jobs import JobsProgress, run_jobs
 from fieldpress.presets import Recipe
 from fieldpress.saving import save
 from fieldpress.subjects import load_subject
@@ -27,15 +28,6 @@ from fieldpress.training.config import Budget
 MAX_POINTS = 64
 CODECS = "codecs"
 """The folder of a file for each codec."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a bench left behind."""
-
-    curves: tuple[BenchCurve, ...]
-    failures: dict[str, str]
-    """Why a point was impossible, by its name."""
 
 
 def run_bench(
@@ -52,7 +44,7 @@ def run_bench(
     jobs: int = 1,
     device: str = "auto",
     command: str | None = None,
-    on_progress: Callable[[StudyProgress], None] = lambda _: None,
+    on_progress: Callable[[JobsProgress], None] = lambda _: None,
 ) -> Outcome:
     """Encodes every source with presets and with codecs at several qualities, and writes how they compare.
 
@@ -99,7 +91,7 @@ def run_bench(
     anchors = plan_codecs(clips, subjects, codecs, points)
     fields = plan_fields(clips, subjects, presets, points, qualities, budget_of, seeds, device)
     folder = Path(out)
-    open_folder(folder, "bench", {"clips": identities(clips)}, POINTS)
+    open_folder(folder, "bench", {"clips": [clip.identity for clip in clips]}, POINTS)
     others = third_party(folder, clips)
     del subjects  # the pictures: workers read their own
 
@@ -109,35 +101,33 @@ def run_bench(
     made: list[Point] = [*fields, *(point for curve in anchors for point in curve.points)]
     records = [record for point in made if (record := read_point(folder, point)) is not None]
     found = curves([*records, *others])
-    _write(folder, found, command, failures)
-    return Outcome(tuple(found), failures)
+    return Outcome(_write(folder, found, command, failures), failures)
 
 
 def _make_codecs(
-    folder: Path, anchors: list[Curve], later: int, jobs: int, watch: Callable[[StudyProgress], None]
+    folder: Path, anchors: list[Curve], later: int, jobs: int, watch: Callable[[JobsProgress], None]
 ) -> tuple[list[Curve], dict[str, str]]:
     """Makes the codecs' points, widens curves that fall short, and makes what that adds."""
     failures: dict[str, str] = {}
     for _ in rounds():
         points = [point for curve in anchors for point in curve.points]
-        waiting = [point for point in points if point.name not in failures and read_point(folder, point) is None]
-        tasks = [CodecJob(point, folder) for point in waiting]
-        told = _adding(watch, later)
-        failures |= run_tasks(tasks, jobs, len(points) - len(tasks), told, phase="codecs")
+        missing = [point for point in points if point.name not in failures and read_point(folder, point) is None]
+        waiting, told = [PointJob(point, folder) for point in missing], _adding(watch, later)
+        failures |= run_jobs(waiting, jobs, len(points) - len(waiting), told, phase="codecs")
         anchors = [_widened(folder, curve) for curve in anchors]
     return [_finished(folder, curve) for curve in anchors], failures
 
 
 def _make_fields(
-    folder: Path, fields: Sequence[FieldPoint], earlier: int, jobs: int, watch: Callable[[StudyProgress], None]
+    folder: Path, fields: Sequence[FieldPoint], earlier: int, jobs: int, watch: Callable[[JobsProgress], None]
 ) -> dict[str, str]:
     """Makes the presets' points."""
-    tasks = [FieldJob(point, folder) for point in fields if read_point(folder, point) is None]
-    finished = earlier + len(fields) - len(tasks)
-    return run_tasks(tasks, jobs, finished, watch, phase="presets", fresh=True)
+    waiting = [PointJob(point, folder) for point in fields if read_point(folder, point) is None]
+    finished = earlier + len(fields) - len(waiting)
+    return run_jobs(waiting, jobs, finished, watch, phase="presets", fresh=True)
 
 
-def _adding(watch: Callable[[StudyProgress], None], later: int) -> Callable[[StudyProgress], None]:
+def _adding(watch: Callable[[JobsProgress], None], later: int) -> Callable[[JobsProgress], None]:
     return lambda progress: watch(progress._replace(total=progress.total + later))
 
 
@@ -157,12 +147,15 @@ def _finished(folder: Path, curve: Curve) -> Curve:
     return Curve(curve.clip, curve.anchor, done)
 
 
-def _write(folder: Path, found: list[BenchCurve], command: str | None, failures: dict[str, str]) -> None:
+def _write(folder: Path, found: list[BenchCurve], command: str | None, failures: dict[str, str]) -> Path | None:
+    """Everything but the points; returns the page, if there is anything to show."""
     save(folder / "summary.json", summary_json(found).encode())
     save(folder / "table.md", table_markdown(found, command).encode())
     (folder / CODECS).mkdir(exist_ok=True)
     for name, text in codec_files([curve for curve in found if "schema" in curve.points[0].records[0]]).items():
         save(folder / CODECS / name, text.encode())
     (folder / THIRD_PARTY).mkdir(exist_ok=True)
-    if found:
-        save(folder / "index.html", page(found, folder, command, failures).encode())
+    if not found:
+        return None
+    save(folder / "index.html", page(found, folder, command, failures).encode())
+    return folder / "index.html"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from fieldpress.bench.charts import Axis, Line, Point, chart
 from fieldpress.bench.curves import QUALITIES, BenchCurve, CurvePoint
-from fieldpress.bench.sections import figure
+from fieldpress.bench.markup import figure
 
 _RATE = Axis("bits per pixel", True)
 _NAMES = {"rgb": "RGB", "y": "luma"}

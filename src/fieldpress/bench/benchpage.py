@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
+from fieldpress.bench import markup
 from fieldpress.bench.benchfigures import decoding, pictures_psnr, rate_distortion, time_against_rate
-from fieldpress.bench.benchtable import BD_COLUMNS, BD_WORDS, POINT_COLUMNS, POINT_WORDS, difference_lines, point_lines
+from fieldpress.bench.benchtable import (
+    BD_COLUMNS,
+    BD_MEANINGS,
+    BD_WORDS,
+    POINT_COLUMNS,
+    POINT_MEANINGS,
+    POINT_WORDS,
+    difference_lines,
+    point_lines,
+)
 from fieldpress.bench.curves import QUALITIES, BenchCurve
-from fieldpress.bench.page import HEAD
 from fieldpress.bench.provenance import provenance
-from fieldpress.bench.sections import html_table
 from fieldpress.bench.slider import slider
 
 
@@ -23,10 +30,9 @@ def page(curves: Sequence[BenchCurve], folder: Path, command: str | None, failur
         command: What made it.
         failures: Points that were impossible, and why.
     """
-    style = "".join(files("fieldpress.bench").joinpath(name).read_text() for name in ("page.css", "slider.css"))
     clips = list(dict.fromkeys(curve.clip for curve in curves))
     parts = [
-        HEAD.format(title=f"fieldpress bench: {escape(', '.join(clips))}", style=style),
+        markup.head(f"fieldpress bench: {', '.join(clips)}", "page.css", "slider.css"),
         '<header><p class="kicker">fieldpress bench</p>',
         "<h1>Neural fields against real codecs</h1>",
         f'<p class="lede">{_lede(curves)}</p>',
@@ -37,8 +43,8 @@ def page(curves: Sequence[BenchCurve], folder: Path, command: str | None, failur
     for number, clip in enumerate(clips):
         parts.append(_clip([curve for curve in curves if curve.clip == clip], number, folder))
     if any('class="slider"' in part for part in parts):
-        parts.append(f"<script>\n{files('fieldpress.bench').joinpath('slider.js').read_text()}</script>")
-    parts += [_failed(failures), _method(command), _all_points(curves), "</main>\n</body>\n</html>\n"]
+        parts.append(f"<script>\n{markup.resource('slider.js')}</script>")
+    parts += [markup.impossible("Points", failures), _method(command), _all_points(curves), markup.FOOT]
     return "\n".join(parts)
 
 
@@ -66,11 +72,10 @@ def _reading(curves: Sequence[BenchCurve]) -> str:
             items.append(
                 f"<b>{escape(curve.name)}</b> against {escape(base.name)}, {escape(curve.clip)}: {', '.join(told)}"
             )
-    lines = [[escape(cell) for cell in line] for line in difference_lines(curves)]
-    listed = "".join(f"<li>{item}</li>" for item in items)
+    lines = [list(map(markup.cell, line)) for line in difference_lines(curves)]
     return (
-        f'<div class="reading"><h3>What came out</h3><ul>{listed}</ul></div>'
-        f"{html_table(BD_COLUMNS, lines, BD_WORDS) if lines else ''}"
+        f'<div class="reading"><h3>What came out</h3>{markup.listing(items)}</div>'
+        f"{markup.table(BD_COLUMNS, lines, BD_WORDS, BD_MEANINGS) if lines else ''}"
     )
 
 
@@ -96,13 +101,6 @@ def _ours_last(curves: Sequence[BenchCurve]) -> list[BenchCurve]:
     return sorted(curves, key=lambda curve: curve.ours)
 
 
-def _failed(failures: Mapping[str, str]) -> str:
-    if not failures:
-        return ""
-    lines = "".join(f"<li><code>{escape(name)}</code>: {escape(reason)}</li>" for name, reason in failures.items())
-    return f"<section><h2>Points that were impossible</h2><ul>{lines}</ul></section>"
-
-
 def _method(command: str | None) -> str:
     about = provenance()
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if version)
@@ -122,14 +120,12 @@ def _method(command: str | None) -> str:
         "bits at equal quality": "Bjontegaard's difference, piecewise cubic; not told for curves of fewer than four "
         "points, that do not rise, or that share less than half of the preset's range",
     }
-    lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
-    return f"<section><h2>How it was measured</h2><dl>{lines}</dl></section>"
+    return markup.method(facts)
 
 
 def _all_points(curves: Sequence[BenchCurve]) -> str:
-    lines = [[escape(cell) for cell in line] for line in point_lines(curves)]
     return (
         "<section><details><summary>All points</summary>"
         "<p>Means over seeds. <code>summary.json</code> has them for programs.</p>"
-        f"{html_table(POINT_COLUMNS, lines, POINT_WORDS)}</details></section>"
+        f"{markup.tables(POINT_COLUMNS, point_lines(curves), POINT_WORDS, 1, POINT_MEANINGS)}</details></section>"
     )

@@ -6,10 +6,10 @@ from typing import Any
 
 from fieldpress.bench import program
 from fieldpress.bench.axis import settings
+from fieldpress.bench.clips import Clip
 from fieldpress.bench.codec import Anchor
 from fieldpress.bench.codecs import STILL_CODECS, VIDEO_CODECS, anchor
 from fieldpress.bench.points import CodecPoint, FieldPoint, clipped
-from fieldpress.bench.runs import Clip
 from fieldpress.checks import check_plan
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import Recipe, recipe

@@ -11,9 +11,23 @@ POINT_COLUMNS = (
 )  # fmt: skip
 """Of the table of points; the first three are words."""
 POINT_WORDS = 3
+POINT_MEANINGS = {
+    "bpp": "bits per pixel",
+    "encode s": "seconds to encode, on the clock",
+    "CPU s": "seconds of processor time to encode",
+    "decode fps": "pictures decoded a second",
+    "peak MB": "most memory while encoding",
+}
+"""What heads stand for, where they do not say it themselves."""
 BD_COLUMNS = ("clip", "preset", "against", "RGB: bits", "dB", "overlap", "luma: bits", "dB", "overlap")
 """Of the table of differences; the first three are words."""
 BD_WORDS = 3
+BD_MEANINGS = {
+    "RGB: bits": "difference in bits at equal RGB PSNR; less is better",
+    "luma: bits": "difference in bits at equal luma PSNR; less is better",
+    "dB": "difference in PSNR at equal bits",
+    "overlap": "share of the preset's range of quality that both have",
+}
 
 
 def point_lines(curves: Sequence[BenchCurve]) -> list[list[str]]:

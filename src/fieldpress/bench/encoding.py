@@ -1,24 +1,54 @@
 """A run of a study as a job: encode, and leave the file and its record."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from fieldpress.bench.runs import Run
-from fieldpress.bench.worker import Report
+from fieldpress.jobs import Report
 
 if TYPE_CHECKING:
+    from fieldpress.presets import Recipe
+    from fieldpress.report import Report as Figures
+    from fieldpress.training.config import Budget
     from fieldpress.training.loop import Progress
 
 
+def encoded(
+    source: str, recipe: "Recipe", budget: "Budget", seed: int, device: str, watch: Callable[["Progress"], None]
+) -> "tuple[Figures, bytes]":
+    """What an encode reports, and the file it wrote, which is gone.
+
+    Raises:
+        FieldpressError: The request is impossible.
+    """
+    import fieldpress
+
+    with TemporaryDirectory(prefix="fieldpress-") as folder:
+        out = Path(folder) / "run.fpr"
+        figures = fieldpress.encode(
+            source,
+            out,
+            recipe,
+            minutes=budget.minutes,
+            steps=budget.steps,
+            seed=seed,
+            device=device,
+            on_progress=watch,
+        )
+        return figures, out.read_bytes()
+
+
 @dataclass(frozen=True)
-class Task:
-    """A run and where its file goes; the record goes beside it."""
+class RunJob:
+    """Makes a run; see :class:`fieldpress.jobs.Job`."""
 
     run: Run
     file: Path
+    """Where its file goes; the record goes beside it."""
 
     @property
     def name(self) -> str:
@@ -36,7 +66,6 @@ class Task:
         Raises:
             FieldpressError: The run is impossible.
         """
-        import fieldpress
         from fieldpress.bench.traincurve import TrainingCurve
         from fieldpress.config import to_plain
         from fieldpress.saving import save
@@ -47,19 +76,8 @@ class Task:
             report(progress.share)
             curve.add(progress)
 
-        with TemporaryDirectory(prefix="fieldpress-") as folder:
-            out = Path(folder) / "run.fpr"
-            figures = fieldpress.encode(
-                run.clip.path,
-                out,
-                run.recipe,
-                minutes=run.budget.minutes,
-                steps=run.budget.steps,
-                seed=run.seed,
-                device=run.device,
-                on_progress=watch,
-            )
-            save(self.file, out.read_bytes())
+        figures, data = encoded(run.clip.path, run.recipe, run.budget, run.seed, run.device, watch)
+        save(self.file, data)
         record = {
             "variation": asdict(run.variation),
             "recipe": to_plain(run.recipe),

@@ -1,19 +1,12 @@
 """The folder of a study or a bench: what it is of, checked before anything runs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.runs import Clip
 from fieldpress.errors import SourceError
 from fieldpress.saving import save
-
-
-def identities(clips: Sequence[Clip]) -> list[dict[str, Any]]:
-    """What clips are known by: everything but their paths."""
-    return [{key: value for key, value in asdict(clip).items() if key != "path"} for clip in clips]
 
 
 def open_folder(folder: Path, kind: str, identity: Mapping[str, Any], inside: str) -> None:

@@ -1,21 +1,23 @@
-"""Points as jobs for worker processes: make the file, decode it again, measure, and leave file and record."""
+"""The file of a point, made and decoded again, with what that took."""
 
-import json
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from resource import RUSAGE_CHILDREN, getrusage
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from fieldpress.bench.points import POINTS, CodecPoint, FieldPoint, Point
-from fieldpress.bench.worker import Report
-from fieldpress.saving import save
+from fieldpress.bench import streams
+from fieldpress.bench.encoding import encoded
+from fieldpress.bench.footage import footage, tagged
+from fieldpress.bench.measuring import Shown
+from fieldpress.bench.peak import PeakMemory
+from fieldpress.bench.points import CodecPoint, FieldPoint
+from fieldpress.jobs import Report
+from fieldpress.reading import decode
+from fieldpress.sources import Observations, load
+from fieldpress.sources.colour import PictureReader
 
 if TYPE_CHECKING:
-    from fieldpress.bench.measuring import Shown
-    from fieldpress.sources import Observations
     from fieldpress.training.loop import Progress
 
 
@@ -32,166 +34,74 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class CodecJob:
-    """Makes a point of a codec."""
+class Made:
+    """A finished file."""
 
-    point: CodecPoint
-    folder: Path
-    """Of the bench."""
-
-    @property
-    def name(self) -> str:
-        """The point's."""
-        return self.point.name
-
-    @property
-    def work(self) -> float:
-        """All codecs count the same."""
-        return 1.0
-
-    def perform(self, report: Report) -> None:
-        """Encodes, decodes and measures.
-
-        Raises:
-            FieldpressError: The source cannot be read any more, or the codec fails.
-        """
-        from fieldpress.bench import streams
-        from fieldpress.bench.footage import footage, tagged
-        from fieldpress.bench.measuring import Shown
-        from fieldpress.bench.peak import PeakMemory
-        from fieldpress.sources import load
-        from fieldpress.sources.colour import PictureReader
-
-        anchor = self.point.anchor
-        seen = load(self.point.clip.path)
-        fed = footage(seen, self.point.clip.path)
-        only, pixel_format = anchor.codec.colour, anchor.pixel_format
-        frames = fed.frames(pixel_format, only)
-
-        memory, spent, started = PeakMemory(), _cpu_seconds(), time.perf_counter()
-        stream = streams.encode(anchor, self.point.quality, frames, lambda share: report(share / 2))
-        encoded, cpu = time.perf_counter(), _cpu_seconds() - spent
-        peak = None if anchor.codec.program else memory.bytes()
-        decoding = time.perf_counter()
-        decoded = streams.decode(anchor, stream, len(frames))
-        decode_seconds = time.perf_counter() - decoding
-
-        reader = PictureReader()
-        same = fed.coded_as(only) == fed.ycbcr and pixel_format != "rgb24"
-
-        def shown() -> Iterable[Shown]:
-            for index, frame in enumerate(decoded):
-                report(0.5 + index / len(decoded) / 2)
-                picture = reader(tagged(frame, fed.coded_as(only)) if pixel_format != "rgb24" else frame)
-                yield Shown(picture.rgb, picture.luma if same else None)
-
-        costs = Costs(encoded - started, cpu, decode_seconds, len(frames) / decode_seconds, peak)
-        _leave(self.point, self.folder, stream, seen, shown(), costs, {"fed": fed.fed(pixel_format, only)})
+    data: bytes
+    """The file, or the elementary stream of a video codec."""
+    seen: Observations
+    """Of the source."""
+    shown: Iterable[Shown]
+    """Its pictures, decoded; they can be asked for once."""
+    costs: Costs
+    about: dict[str, Any]
+    """What else the record says of it."""
 
 
-@dataclass(frozen=True)
-class FieldJob:
-    """Makes a point of a preset."""
+def by_codec(point: CodecPoint, report: Report) -> Made:
+    """Encodes and decodes with a codec.
 
-    point: FieldPoint
-    folder: Path
-    """Of the bench."""
+    Raises:
+        SourceError: The source cannot be read any more, or the codec fails.
+    """
+    anchor = point.anchor
+    seen = load(point.clip.path)
+    fed = footage(seen, point.clip.path)
+    only, pixel_format = anchor.codec.colour, anchor.pixel_format
+    frames = fed.frames(pixel_format, only)
 
-    @property
-    def name(self) -> str:
-        """The point's."""
-        return self.point.name
+    memory, spent, started = PeakMemory(), _cpu_seconds(), time.perf_counter()
+    stream = streams.encode(anchor, point.quality, frames, lambda share: report(share / 2))
+    encode_seconds, cpu_seconds = time.perf_counter() - started, _cpu_seconds() - spent
+    peak = None if anchor.codec.program else memory.bytes()
+    started = time.perf_counter()
+    decoded = streams.decode(anchor, stream, len(frames))
+    decode_seconds = time.perf_counter() - started
 
-    @property
-    def work(self) -> float:
-        """Budgets are equal."""
-        return 1.0
+    reader = PictureReader()
+    same = fed.coded_as(only) == fed.ycbcr and pixel_format != "rgb24"
 
-    def perform(self, report: Report) -> None:
-        """Trains, writes, decodes again and measures.
+    def shown() -> Iterator[Shown]:
+        for index, frame in enumerate(decoded):
+            report(0.5 + index / len(decoded) / 2)
+            picture = reader(tagged(frame, fed.coded_as(only)) if pixel_format != "rgb24" else frame)
+            yield Shown(picture.rgb, picture.luma if same else None)
 
-        Raises:
-            FieldpressError: The source cannot be read any more, or the request is impossible.
-        """
-        import fieldpress
-        from fieldpress.bench.measuring import Shown
-        from fieldpress.reading import decode
-        from fieldpress.sources import load
-
-        point = self.point
-
-        def watch(progress: "Progress") -> None:
-            report(progress.share)
-
-        spent = _cpu_seconds()
-        with TemporaryDirectory(prefix="fieldpress-") as folder:
-            out = Path(folder) / "point.fpr"
-            figures = fieldpress.encode(
-                point.clip.path,
-                out,
-                point.setting.recipe,
-                minutes=point.budget.minutes,
-                steps=point.budget.steps,
-                seed=point.seed,
-                device=point.device,
-                on_progress=watch,
-            )
-            data = out.read_bytes()
-        costs = Costs(
-            figures.encode_seconds or 0.0,
-            _cpu_seconds() - spent,
-            figures.decode_seconds,
-            figures.decode_fps,
-            figures.peak_memory_bytes,
-        )
-        shown = (Shown(picture, None) for picture in decode(data, point.device))
-        about = {"fed": "RGB", "steps": figures.steps, "device": figures.device}
-        _leave(point, self.folder, data, load(point.clip.path), shown, costs, about)
+    costs = Costs(encode_seconds, cpu_seconds, decode_seconds, len(frames) / decode_seconds, peak)
+    return Made(stream, seen, shown(), costs, {"fed": fed.fed(pixel_format, only)})
 
 
-def _leave(
-    point: Point,
-    folder: Path,
-    data: bytes,
-    seen: "Observations",
-    shown: "Iterable[Shown]",
-    costs: Costs,
-    about: dict[str, Any],
-) -> None:
-    """Measures, and writes everything; the record last, as it says that the point is done."""
-    from fieldpress.bench.measuring import measure
-    from fieldpress.bench.provenance import provenance
-    from fieldpress.sinks.png import png
+def by_preset(point: FieldPoint, report: Report) -> Made:
+    """Trains and writes a file of ours, and decodes it again.
 
-    middle = seen.signal.frames // 2
-    kept: list[bytes] = []
+    Raises:
+        FieldpressError: The source cannot be read any more, or the request is impossible.
+    """
 
-    def kept_in_passing() -> Iterable["Shown"]:
-        for index, picture in enumerate(shown):
-            if index == middle:
-                kept.append(png(picture.rgb))
-            yield picture
+    def watch(progress: "Progress") -> None:
+        report(progress.share)
 
-    quality = asdict(measure(seen, kept_in_passing()))
-    pictures = {name: quality.pop(f"pictures_{name}") for name in ("psnr_rgb", "psnr_y")}
-    figures = {
-        "bytes": len(data),
-        "bpp": 8 * len(data) / seen.signal.pixels,
-        **quality,
-        **asdict(costs),
-    }
-    record = {
-        **point.to_plain(),
-        **about,
-        "file": f"{POINTS}/{point.file}",
-        **{name: float(f"{value:.7g}") if isinstance(value, float) else value for name, value in figures.items()},
-        "pictures": pictures,
-        **provenance(),
-    }
-    place = folder / POINTS
-    save(place / point.file, data)
-    save(place / f"{point.name}.png", kept[0])
-    save(place / f"{point.name}.json", json.dumps(record).encode())
+    clip, spent = point.clip.path, _cpu_seconds()
+    figures, data = encoded(clip, point.setting.recipe, point.budget, point.seed, point.device, watch)
+    costs = Costs(
+        figures.encode_seconds or 0.0,
+        _cpu_seconds() - spent,
+        figures.decode_seconds,
+        figures.decode_fps,
+        figures.peak_memory_bytes,
+    )
+    shown = (Shown(picture, None) for picture in decode(data, point.device))
+    return Made(data, load(clip), shown, costs, {"fed": "RGB", "steps": figures.steps, "device": figures.device})
 
 
 def _cpu_seconds() -> float:

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
-from fieldpress.bench import sections
+from fieldpress.bench import markup, sections
 from fieldpress.bench.bdrate import NEEDS_BJONTEGAARD, bjontegaard_package
 from fieldpress.bench.comparisons import findings
 from fieldpress.bench.machine import machine
@@ -13,22 +12,6 @@ from fieldpress.bench.results import COLUMNS, WORDS, Row, table
 from fieldpress.bench.studies import PRESET, Study
 from fieldpress.bench.verdicts import lost, won
 from fieldpress.training.config import Budget
-
-HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-"""
-"""Of a page, up to its first words."""
 
 
 def page(
@@ -50,9 +33,7 @@ def page(
     studies = [study for study, _ in parts]
     title = studies[0].title if len(studies) == 1 else "What training for compression buys"
     text = [
-        HEAD.format(
-            title=f"fieldpress study: {escape(title)}", style=files("fieldpress.bench").joinpath("page.css").read_text()
-        ),
+        markup.head(f"fieldpress study: {title}", "page.css"),
         f'<header><p class="kicker">fieldpress study <b>{" · ".join(study.name for study in studies)}</b></p>',
         f"<h1>{title}</h1>",
         _lede(parts, budget),
@@ -60,7 +41,7 @@ def page(
     ]
     for study, rows in parts:
         text += _study(study, rows, folder, alone=len(parts) == 1)
-    text += [_failed(failures), _method(parts, budget, command), _all_runs(parts), "</main>\n</body>\n</html>\n"]
+    text += [markup.impossible("Runs", failures), _method(parts, budget, command), _all_runs(parts), markup.FOOT]
     return "\n".join(text)
 
 
@@ -86,9 +67,9 @@ def _study(study: Study, rows: Sequence[Row], folder: Path, *, alone: bool) -> l
     return [
         f'<section id="{study.name}">{heading}<p>{study.about}</p>',
         '<div class="reading"><h3>What came out</h3>',
-        _list(won(curves)),
+        markup.listing(won(curves)),
         "<h3>Where it did not help</h3>",
-        _list(failed) if failed else "<p>Nowhere: every curve was better on every seed and at every size.</p>",
+        markup.listing(failed) if failed else "<p>Nowhere: every curve was better on every seed and at every size.</p>",
         _seeds(rows),
         "</div>",
         sections.verdict_table(curves),
@@ -101,13 +82,6 @@ def _seeds(rows: Sequence[Row]) -> str:
     count = len({row.run.seed for row in rows})
     text = f"Means of {count} seeds; in brackets, what these span." if count > 1 else "One seed: no spread is known."
     return f'<p class="note">{text}</p>'
-
-
-def _failed(failures: Mapping[str, str]) -> str:
-    if not failures:
-        return ""
-    lines = [f"<code>{escape(name)}</code>: {escape(reason)}" for name, reason in failures.items()]
-    return f"<section><h2>Runs that were impossible</h2>{_list(lines)}</section>"
 
 
 def _method(parts: Sequence[tuple[Study, Sequence[Row]]], budget: Budget, command: str | None) -> str:
@@ -130,17 +104,15 @@ def _method(parts: Sequence[tuple[Study, Sequence[Row]]], budget: Budget, comman
         if bjontegaard_package()
         else f"not computed: <code>{escape(NEEDS_BJONTEGAARD)}</code> brings what it needs",
     }
-    lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
-    return f"<section><h2>How it was measured</h2><dl>{lines}</dl></section>"
+    return markup.method(facts)
 
 
 def _all_runs(parts: Sequence[tuple[Study, Sequence[Row]]]) -> str:
     rows = [row for _, group in parts for row in group]
-    lines = [[escape(cell) for cell in line] for line in table(rows)]
     return (
         "<section><details><summary>All runs</summary>"
         "<p>Averages over seeds, ± their standard deviation. <code>results.json</code> has each run.</p>"
-        f"{sections.html_table(COLUMNS, lines, WORDS)}</details></section>"
+        f"{markup.tables(COLUMNS, table(rows), WORDS, 2)}</details></section>"
     )
 
 
@@ -148,7 +120,3 @@ def _budget(budget: Budget) -> str:
     if budget.steps is not None:
         return f"{budget.steps:,} step{'s' if budget.steps != 1 else ''}"
     return f"{budget.minutes:g} minute{'s' if budget.minutes != 1 else ''}"
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"

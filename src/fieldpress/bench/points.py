@@ -3,19 +3,16 @@
 A point is a file, a record beside it with the same name (JSON, described in docs/bench.md), and its middle picture.
 """
 
-import hashlib
-import json
-import re
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fieldpress.bench.axis import Setting
+from fieldpress.bench.clips import Clip
 from fieldpress.bench.codec import Anchor, Clipped
-from fieldpress.bench.runs import Clip
+from fieldpress.bench.kept import name_of, read_kept
 from fieldpress.config import to_plain
-from fieldpress.errors import SourceError
 from fieldpress.training.config import Budget
 
 POINTS = "points"
@@ -38,9 +35,9 @@ class CodecPoint:
 
     @property
     def name(self) -> str:
-        """Of the file without its suffix: words for people, and a hash that only points that are the same share."""
+        """Of the file without its suffix; see :func:`fieldpress.bench.kept.name_of`."""
         words = f"{self.clip.name} {self.anchor.name} {self.anchor.codec.scale.name} {self.quality:g}"
-        return _name(words, [self.command, self.clip.sha256, _FED])
+        return name_of(words, [self.command, self.clip.sha256, _FED])
 
     @property
     def command(self) -> str:
@@ -81,7 +78,7 @@ class FieldPoint:
         """As :attr:`CodecPoint.name`."""
         words = f"{self.clip.name} {OURS} {self.preset} {self.setting.scale} {self.setting.value:g} seed {self.seed}"
         asked = [to_plain(self.setting.recipe), to_plain(self.budget), self.clip.sha256, self.seed, self.device]
-        return _name(words, asked)
+        return name_of(words, asked)
 
     @property
     def command(self) -> str:
@@ -124,23 +121,13 @@ def read_point(folder: Path, point: Point) -> dict[str, Any] | None:
     Raises:
         SourceError: The record cannot be read, or is not of the file beside it.
     """
-    path, file = folder / POINTS / f"{point.name}.json", folder / POINTS / point.file
-    try:
-        if not path.exists() or not file.exists():
-            return None
-        record = json.loads(path.read_bytes())
-        if (record["schema"], record["version"], record["bytes"]) == (SCHEMA, VERSION, file.stat().st_size):
-            return record
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise SourceError(f"{path}: is damaged or does not belong to the file beside it; remove both, they are made again")
+    place = folder / POINTS
+    return read_kept(place / f"{point.name}.json", place / point.file, _suits)
+
+
+def _suits(record: dict[str, Any], size: int) -> bool:
+    return (record["schema"], record["version"], record["bytes"]) == (SCHEMA, VERSION, size)
 
 
 def _head(clip: Clip) -> dict[str, Any]:
-    known = {key: value for key, value in asdict(clip).items() if key != "path"}
-    return {"schema": SCHEMA, "version": VERSION, "clip": known}
-
-
-def _name(words: str, asked: list[Any]) -> str:
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{re.sub('[^a-z0-9.]+', '-', words.lower()).strip('-.')}-{digest}"
+    return {"schema": SCHEMA, "version": VERSION, "clip": clip.identity}

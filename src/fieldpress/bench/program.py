@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from fieldpress.bench.worker import Report
 from fieldpress.errors import ConfigError, SourceError
+from fieldpress.jobs import Report
 
 _POLL_SECONDS = 0.25
 NEEDS_BENCH = 'pip install "fieldpress[bench]"'

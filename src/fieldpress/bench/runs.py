@@ -1,16 +1,15 @@
 """A study's runs: one file and one record each, whose names say what they are and whose hash says of what exactly."""
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fieldpress.bench.clips import Clip
+from fieldpress.bench.kept import name_of, read_kept
 from fieldpress.bench.studies import Study, Variation
 from fieldpress.config import to_plain, unknown
-from fieldpress.errors import ConfigError, SourceError
+from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
 from fieldpress.grids import SceneGrids
 from fieldpress.presets import Recipe, recipe
@@ -19,21 +18,6 @@ from fieldpress.training.config import Budget
 
 RUNS = "runs"
 """The folder of files and records inside that of the study."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A source of a study."""
-
-    path: str
-    name: str
-    """The last part of its path."""
-    frames: int
-    """Pictures that files are measured by: all of a video, those held out of photographs."""
-    height: int
-    width: int
-    sha256: str
-    """Of what training looks at."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +34,10 @@ class Run:
 
     @property
     def name(self) -> str:
-        """A file name without suffix: words for people, and a hash that only runs that do the same share."""
-        request = [to_plain(self.recipe), to_plain(self.budget), self.clip.sha256, self.seed, self.device]
-        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
-        words = f"{Path(self.clip.name).stem} {self.facts['compressor']} {self.variation.curve} {self.point}"
-        return f"{re.sub('[^a-z0-9.]+', '-', words.lower()).strip('-.')}-seed-{self.seed}-{digest}"
+        """Of its file, without suffix; see :func:`fieldpress.bench.kept.name_of`."""
+        what = f"{self.facts['compressor']} {self.variation.curve} {self.point}"
+        asked = [to_plain(self.recipe), to_plain(self.budget), self.clip.sha256, self.seed, self.device]
+        return name_of(f"{Path(self.clip.name).stem} {what} seed {self.seed}", asked)
 
     @property
     def expected_field(self) -> FieldConfig:
@@ -147,12 +130,4 @@ def read_record(folder: Path, name: str) -> dict[str, Any] | None:
         SourceError: The record cannot be read.
     """
     path = folder / RUNS / f"{name}.json"
-    try:
-        if not path.exists() or not path.with_suffix(".fpr").exists():
-            return None
-        record = json.loads(path.read_bytes())
-        if record["report"]["bytes"] == path.with_suffix(".fpr").stat().st_size:
-            return record
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise SourceError(f"{path}: is damaged or does not belong to the file beside it; remove both, they are made again")
+    return read_kept(path, path.with_suffix(".fpr"), lambda record, size: record["report"]["bytes"] == size)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fieldpress.bench.charts import Axis, Line, Point, chart
 from fieldpress.bench.comparisons import Finding
+from fieldpress.bench.markup import cell, figure, table
 from fieldpress.bench.pictures import closest, side_by_side
 from fieldpress.bench.results import Row, by_point
 from fieldpress.bench.studies import Study
@@ -22,30 +23,20 @@ def verdict_table(findings: Sequence[Finding]) -> str:
     columns = ("clip", "chart", "curve", "against", "seeds", "dB at equal bytes", "bits at equal quality")
     lines = [
         [
-            *map(escape, (f.clip, f.chart, f.curve, f.base)),
+            *map(cell, (f.clip, f.chart, f.curve, f.base)),
             str(f.seeds),
             "–" if f.gain is None else _stacked(decibels(f.gain)),
             "–" if f.bd_rate is None else _stacked(percent(f.bd_rate)),
         ]
         for f in findings
     ]
-    return html_table(columns, lines, 4)
+    return table(columns, lines, 4)
 
 
 def _stacked(text: str) -> str:
     """The range below the mean."""
     mean, bracket, spread = text.partition(" (")
     return f"{mean}<br><small>{spread.removesuffix(')')}</small>" if bracket else mean
-
-
-def html_table(columns: Sequence[str], lines: Sequence[Sequence[str]], words: int) -> str:
-    """A table that scrolls by itself where the page is narrow; the columns after ``words`` hold numbers."""
-    head = "".join(f"<th{_number(i, words)}>{name}</th>" for i, name in enumerate(columns))
-    body = "".join(
-        "<tr>" + "".join(f"<td{_number(i, words)}>{cell}</td>" for i, cell in enumerate(line)) + "</tr>"
-        for line in lines
-    )
-    return f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def figures(study: Study, rows: Sequence[Row], findings: Sequence[Finding], folder: Path) -> list[str]:
@@ -188,15 +179,6 @@ def _pictures(rows: Sequence[Row], findings: Sequence[Finding], folder: Path) ->
 def _card(png: str, rows: int, columns: int, title: str, text: str) -> str:
     picture = f'<img src="{png}" width="{columns}" height="{rows}" alt="{escape(title)}">'
     return f"<div>{picture}<p><b>{escape(title)}</b><br>{text}</p></div>"
-
-
-def figure(drawn: str, caption: str) -> str:
-    """A drawing and what it shows, as HTML both."""
-    return f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>"
-
-
-def _number(column: int, words: int) -> str:
-    return ' class="n"' if column >= words else ""
 
 
 def _anchor(*names: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fieldpress.bench.benchfigures import at_equal_bytes
 from fieldpress.bench.curves import BenchCurve
+from fieldpress.bench.markup import figure
 from fieldpress.bench.pictures import middle_part, read_png
-from fieldpress.bench.sections import figure
 from fieldpress.sinks.png import png
 
 

@@ -18,8 +18,8 @@ from av.error import FFmpegError
 
 from fieldpress.bench import program
 from fieldpress.bench.codec import FRAME_RATE, Anchor, Clipped
-from fieldpress.bench.worker import Report
 from fieldpress.errors import SourceError
+from fieldpress.jobs import Report
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 talks on stderr; 1 leaves its errors
 

@@ -1,33 +1,26 @@
 """A whole study: clips, runs, results, page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from fieldpress.bench.encoding import Task
-from fieldpress.bench.folder import identities, open_folder
+from fieldpress.bench.clips import clips_of
+from fieldpress.bench.encoding import RunJob
+from fieldpress.bench.folder import open_folder
+from fieldpress.bench.outcome import Outcome
 from fieldpress.bench.page import page
-from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count, clips_of
+from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
 from fieldpress.bench.results import Row, results_json, table_markdown
 from fieldpress.bench.runs import RUNS, Run, plan_runs, read_record
-from fieldpress.bench.scheduler import StudyProgress, run_tasks
 from fieldpress.bench.studies import studies
 from fieldpress.checks import check_plan
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FieldpressError
+from fieldpress.jobs import JobsProgress, run_jobs
 from fieldpress.presets import recipe
 from fieldpress.saving import save
 from fieldpress.subjects import Scene, Subject, load_subject
 from fieldpress.training.config import Budget
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a study left behind."""
-
-    rows: tuple[Row, ...]
-    failures: dict[str, str]
-    """Why a run was impossible, by its name."""
 
 
 def run_study(
@@ -42,7 +35,7 @@ def run_study(
     jobs: int = 1,
     device: str = "auto",
     command: str | None = None,
-    on_progress: Callable[[StudyProgress], None] = lambda _: None,
+    on_progress: Callable[[JobsProgress], None] = lambda _: None,
 ) -> Outcome:
     """Encodes every variation of a study on every clip and writes what came out; finished runs are not repeated.
 
@@ -80,23 +73,22 @@ def run_study(
     every_run = [run for group in runs.values() for run in group]
     _check(every_run)
     folder = Path(out)
-    identity = {"study": name, "clips": identities(clips), "budget": asdict(budget), "device": device}
+    identity = {"study": name, "clips": [clip.identity for clip in clips], "budget": asdict(budget), "device": device}
     open_folder(folder, "study", identity, RUNS)
 
     asked = {run.name: run for run in every_run if run.variation in wanted}
-    waiting = {name: run for name, run in asked.items() if read_record(folder, name) is None}
-    tasks = [Task(run, folder / RUNS / f"{name}.fpr") for name, run in waiting.items()]
-    finished = len(asked) - len(tasks)
-    failures = run_tasks(tasks, jobs, finished, on_progress)
+    missing = {name: run for name, run in asked.items() if read_record(folder, name) is None}
+    waiting = [RunJob(run, folder / RUNS / f"{name}.fpr") for name, run in missing.items()]
+    failures = run_jobs(waiting, jobs, len(asked) - len(waiting), on_progress)
 
-    rows = {study.name: _rows(folder, runs[study.name]) for study in plan}
-    all_rows = [row for group in rows.values() for row in group]
-    save(folder / "results.json", results_json(all_rows).encode())
-    save(folder / "table.md", table_markdown(all_rows).encode())
-    if all_rows:
-        parts = [(study, rows[study.name]) for study in plan if rows[study.name]]
-        save(folder / "index.html", page(parts, folder, budget, command, failures).encode())
-    return Outcome(tuple(all_rows), failures)
+    parts = [(study, rows) for study in plan if (rows := _rows(folder, runs[study.name]))]
+    rows = [row for _, group in parts for row in group]
+    save(folder / "results.json", results_json(rows).encode())
+    save(folder / "table.md", table_markdown(rows).encode())
+    if not rows:
+        return Outcome(None, failures)
+    save(folder / "index.html", page(parts, folder, budget, command, failures).encode())
+    return Outcome(folder / "index.html", failures)
 
 
 def _of_scenes(subjects: Sequence[Subject]) -> bool:

@@ -1,11 +1,11 @@
 """What a bench leaves for programs: ``summary.json``, and a file for each codec and preset."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from fieldpress.bench.curves import QUALITIES, BenchCurve
+from fieldpress.bench.kept import slug
 from fieldpress.bench.provenance import provenance
 
 SCHEMA = "fieldpress-bench"
@@ -82,7 +82,7 @@ def codec_files(curves: Sequence[BenchCurve]) -> dict[str, str]:
     files: dict[str, list[dict[str, Any]]] = {}
     heads: dict[str, dict[str, Any]] = {}
     for curve in curves:
-        name = re.sub("[^a-z0-9.]+", "-", f"{curve.codec} {curve.preset}".lower()).strip("-.") + ".json"
+        name = f"{slug(f'{curve.codec} {curve.preset}')}.json"
         heads[name] = {"schema": SCHEMA + "-codec", "version": VERSION, "codec": curve.codec, "preset": curve.preset}
         files.setdefault(name, []).extend(record for point in curve.points for record in point.records)
     return {

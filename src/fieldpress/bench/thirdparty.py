@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.runs import Clip
+from fieldpress.bench.clips import Clip
 from fieldpress.config import unknown
 from fieldpress.errors import SourceError
 from fieldpress.metrics import bits_per_pixel

@@ -11,17 +11,17 @@ from fieldpress.devices import let_threads_sleep
 from fieldpress.errors import ConfigError, FieldpressError
 
 _COMMANDS = {
-    "encode": ("encode", "run", "fit a video, an image or posed photographs into one small file"),
-    "decode": ("decode", "run", "turn a file back into pictures"),
-    "render": ("render", "run", "film a scene from a path of cameras"),
-    "view": ("view", "run", "look at a scene in the browser"),
-    "info": ("show", "info", "what a file holds, and where its bytes go"),
-    "eval": ("show", "evaluate", "how close a file's pictures are to a source"),
-    "presets": ("show", "presets", "list the presets"),
-    "study": ("study", "run", "encode clips in many ways, and write a page that says what each bought"),
-    "bench": ("bench", "run", "measure presets against real codecs, and write a page of curves"),
+    "encode": ("encode", "fit a video, an image or posed photographs into one small file"),
+    "decode": ("decode", "turn a file back into pictures"),
+    "render": ("render", "film a scene from a path of cameras"),
+    "view": ("view", "look at a scene in the browser"),
+    "info": ("info", "what a file holds, and where its bytes go"),
+    "eval": ("evaluate", "how close a file's pictures are to a source"),
+    "presets": ("presets", "list the presets"),
+    "study": ("study", "encode clips in many ways, and write a page that says what each bought"),
+    "bench": ("bench", "measure presets against real codecs, and write a page of curves"),
 }
-"""Module, function and purpose by name. The module is loaded when the command is called: most load torch."""
+"""Module and purpose by name. A module is loaded when its command is called: most load torch."""
 
 _HELP = """fieldpress: videos, images and scenes as small files that hold a neural field
 
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> int:
     name, rest = _command(arguments)
     if name in (None, "-h", "--help"):
         width = max(map(len, _COMMANDS))
-        commands = "\n".join(f"  {name:{width}}  {purpose}" for name, (_, _, purpose) in _COMMANDS.items())
+        commands = "\n".join(f"  {name:{width}}  {purpose}" for name, (_, purpose) in _COMMANDS.items())
         say(_HELP.format(commands=commands, version=__version__))
         return 0
     if name == "--version":
@@ -76,9 +76,9 @@ def _run(arguments: list[str]) -> int:
         return 0
     if name not in _COMMANDS:
         raise ConfigError(unknown("command", name, _COMMANDS))
-    module, function, _ = _COMMANDS[name]
+    module, _ = _COMMANDS[name]
     try:
-        return getattr(import_module(f"fieldpress.cli.{module}"), function)(rest)
+        return import_module(f"fieldpress.cli.{module}").run(rest)
     except SystemExit:  # after a help page
         return 0
 

@@ -1,20 +1,20 @@
 """``fieldpress bench``: flags to a call of :func:`fieldpress.bench.bench.run_bench`."""
 
-import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import arg
 
 from fieldpress.bench.bench import run_bench
+from fieldpress.bench.outcome import Outcome
 from fieldpress.cli import flags
-from fieldpress.cli.progress import study_display
-from fieldpress.cli.text import INTERRUPTED, complain, one_line, say
+from fieldpress.cli.batch import run_batch
 from fieldpress.errors import ConfigError
 
-_IMPOSSIBLE = 2
+if TYPE_CHECKING:
+    from fieldpress.jobs import JobsProgress
 
 
 @dataclass(frozen=True)
@@ -60,34 +60,25 @@ def run(arguments: list[str]) -> int:
         FieldpressError: As :func:`fieldpress.bench.bench.run_bench`, or the command line is wrong.
     """
     command = flags.parse(Bench, arguments)
-    if command.out is None:
-        raise ConfigError("--out is missing; name the folder for the bench")
-    again = shlex.join(["fieldpress", "bench", *arguments])
-    try:
-        with study_display("bench") as show:
-            outcome = run_bench(
-                command.sources,
-                command.out,
-                presets=_names("--presets", command.presets),
-                codecs=_names("--codecs", command.codecs),
-                points=command.points,
-                qualities=_numbers("--qualities", command.qualities),
-                minutes=command.minutes_per_point,
-                steps=command.steps,
-                seeds=command.seeds,
-                jobs=command.jobs,
-                device=command.device,
-                command=again,
-                on_progress=show,
-            )
-    except KeyboardInterrupt:
-        complain(f"stopped; what is finished stays in {command.out}; go on with: {again}")
-        return INTERRUPTED
-    for name, reason in outcome.failures.items():
-        complain(f"error: point {name}: {reason}")
-    if outcome.curves:
-        say(one_line(str(Path(command.out) / "index.html")))
-    return _IMPOSSIBLE if outcome.failures else 0
+
+    def make(out: str, again: str, show: "Callable[[JobsProgress], None]") -> Outcome:
+        return run_bench(
+            command.sources,
+            out,
+            presets=_names("--presets", command.presets),
+            codecs=_names("--codecs", command.codecs),
+            points=command.points,
+            qualities=_numbers("--qualities", command.qualities),
+            minutes=command.minutes_per_point,
+            steps=command.steps,
+            seeds=command.seeds,
+            jobs=command.jobs,
+            device=command.device,
+            command=again,
+            on_progress=show,
+        )
+
+    return run_batch(["bench", *arguments], "bench", "point", command.out, make)
 
 
 def _names(flag: str, text: str | None) -> list[str] | None:

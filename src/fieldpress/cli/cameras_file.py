@@ -9,7 +9,6 @@ they name need not exist. Or a camera path, as viewers such as nerfstudio's writ
 Matrices are camera to world in OpenGL's axes, row by row; ``fov`` is the vertical field of view in degrees.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -21,7 +20,8 @@ from fieldpress.errors import SourceError
 from fieldpress.paths import sized
 from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE
 from fieldpress.signals.cameras import Camera, Lens, Pose
-from fieldpress.sources.transforms_json import MAX_JSON_BYTES, read_transforms
+from fieldpress.sources.json_file import read_json
+from fieldpress.sources.transforms_json import read_transforms
 
 
 def read_cameras(path: Path, size: tuple[int, int]) -> list[Camera]:
@@ -35,7 +35,7 @@ def read_cameras(path: Path, size: tuple[int, int]) -> list[Camera]:
         SourceError: It cannot be read, or lists no cameras: one line that says which is wrong.
         ConfigError: Its lenses do not give pictures of this size.
     """
-    table = _parsed(path)
+    table = read_json(path, "cameras")
     if not isinstance(table, dict) or "camera_path" not in table:
         return _of_transforms(path, size)
     frames = table["camera_path"]
@@ -56,7 +56,7 @@ def size_of(path: Path) -> tuple[int, int] | None:
     Raises:
         SourceError: It cannot be read.
     """
-    table = _parsed(path)
+    table = read_json(path, "cameras")
     for names in (("render_height", "render_width"), ("h", "w")) if isinstance(table, dict) else ():
         height, width = (table.get(name) for name in names)
         if _is_side(height) and _is_side(width):
@@ -94,18 +94,3 @@ def _camera(frame: Any, size: tuple[int, int]) -> Camera:
     height, width = size
     focal = height / 2 / math.tan(math.radians(angle) / 2)
     return Camera(Lens(height, width, focal, focal, width / 2, height / 2), Pose.of(numbers))
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_JSON_BYTES + 1)
-        if len(text) > MAX_JSON_BYTES:
-            raise SourceError(f"{path}: is larger than {MAX_JSON_BYTES >> 20} MiB: list fewer cameras")
-        return json.loads(text.decode("utf-8-sig"))
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except RecursionError:
-        raise SourceError(f"{path}: is not JSON: it is nested too deeply") from None
-    except ValueError as error:
-        raise SourceError(f"{path}: is not JSON: {shown(str(error))}") from None

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import signal
-import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from fieldpress.checks import check_target
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
+from fieldpress.cli.stopping import StopBetweenSteps
 from fieldpress.cli.text import INTERRUPTED, complain, figures, one_line, say
 from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, Recipe, recipe
@@ -141,7 +140,7 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Subject], Recipe]") -> 
         if log is not None:
             stack.callback(log.close)
         show = stack.enter_context(training_display(command.source))
-        stop = stack.enter_context(_StopBetweenSteps())
+        stop = stack.enter_context(StopBetweenSteps())
 
         def watch(progress: "Progress") -> None:
             show(progress)
@@ -203,43 +202,3 @@ def _default(source: str) -> str:
     if is_photos(source):
         return "radiance-vq"
     return "image" if is_picture(Path(source)) else "rate"
-
-
-class _StopBetweenSteps:
-    """Lets the training step in hand end before Ctrl-C stops the run, so that it resumes exactly.
-
-    A second Ctrl-C does not wait. This takes over after the first step and steps back when training ends: before and
-    after there is nothing to keep, and grids that are coded before the first step may take minutes.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> "_StopBetweenSteps":
-        return self
-
-    def check(self, progress: "Progress") -> None:
-        """Stops here if that was asked for.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C was pressed during the step.
-        """
-        if self._asked and progress.share < 1:
-            raise KeyboardInterrupt
-        if progress.share >= 1:
-            self._step_back()
-        elif progress.step and self._before is None and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
-
-    def __exit__(self, *_: object) -> None:
-        self._step_back()
-
-    def _ask(self, *_: object) -> None:
-        self._asked = True
-        self._step_back()
-
-    def _step_back(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None

@@ -26,7 +26,7 @@ class Opened:
     def __init__(self, file: str, device: str, levels: int | None) -> None:
         from fieldpress.devices import choose_device
         from fieldpress.loading import read_bytes
-        from fieldpress.reading import outline
+        from fieldpress.outline import outline
 
         self.device = choose_device(device)
         self.data = read_bytes(file)

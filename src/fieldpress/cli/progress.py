@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from fieldpress.cli.text import duration, one_line
 
 if TYPE_CHECKING:
-    from fieldpress.bench.scheduler import StudyProgress
+    from fieldpress.jobs import JobsProgress
     from fieldpress.training.loop import Progress as Training
 
 Item = TypeVar("Item")
@@ -29,9 +29,9 @@ def training_display(source: str) -> "AbstractContextManager[Callable[[Training]
     return _training_bar(source) if _draws() else _training_lines()
 
 
-def study_display(name: str) -> "AbstractContextManager[Callable[[StudyProgress], None]]":
-    """Shows runs of a study or a bench under a name; call what it gives now and then."""
-    return _study_bar(name) if _draws() else _study_lines(name)
+def jobs_display(name: str) -> "AbstractContextManager[Callable[[JobsProgress], None]]":
+    """Shows the jobs of a study or a bench under a name; call what it gives now and then."""
+    return _jobs_bar(name) if _draws() else _jobs_lines(name)
 
 
 @contextmanager
@@ -65,9 +65,9 @@ def _training_bar(source: str) -> "Iterator[Callable[[Training], None]]":
             done = step.share >= 1
             if done or bar.tasks[0].description == _MEASURING:  # the second is a run that tries again
                 bar.remove_task(task)
-                task = bar.add_task(_MEASURING if done else "training", total=None, figures="")
+                task = bar.add_task(_MEASURING if done else _doing(step), total=None, figures="")
             if not done:
-                bar.update(task, description="training", total=1.0, completed=step.share, figures=_figures(step))
+                bar.update(task, description=_doing(step), total=1.0, completed=step.share, figures=_figures(step))
 
         yield show
 
@@ -82,7 +82,7 @@ def _training_lines() -> "Iterator[Callable[[Training], None]]":
         if step.share < 1 and time.monotonic() < due:
             return
         due = time.monotonic() + _LINE_SECONDS
-        console.print(f"{step.share:4.0%}  step {step.step}  {_figures(step)}")
+        console.print(f"{step.share:4.0%}  {_doing(step)}  {_figures(step)}")
         if step.share >= 1:
             console.print(_MEASURING)
 
@@ -90,43 +90,47 @@ def _training_lines() -> "Iterator[Callable[[Training], None]]":
 
 
 @contextmanager
-def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
+def _jobs_bar(name: str) -> "Iterator[Callable[[JobsProgress], None]]":
     text = TextColumn("{task.description}", markup=False)
     with _bar(text, BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}", markup=False)) as bar:
         task = bar.add_task(one_line(name), total=None, figures="")
 
-        def show(study: "StudyProgress") -> None:
-            bar.update(task, total=1.0, completed=study.share, figures=_runs(study))
+        def show(jobs: "JobsProgress") -> None:
+            bar.update(task, total=1.0, completed=jobs.share, figures=_runs(jobs))
 
         yield show
 
 
 @contextmanager
-def _study_lines(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
+def _jobs_lines(name: str) -> "Iterator[Callable[[JobsProgress], None]]":
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     due, told = 0.0, -1
 
-    def show(study: "StudyProgress") -> None:
+    def show(jobs: "JobsProgress") -> None:
         nonlocal due, told
-        if study.done < study.total and (study.done == told or time.monotonic() < due):
+        if jobs.done < jobs.total and (jobs.done == told or time.monotonic() < due):
             return
-        due, told = time.monotonic() + _LINE_SECONDS, study.done
-        console.print(f"{one_line(name)}: {_runs(study)}")
+        due, told = time.monotonic() + _LINE_SECONDS, jobs.done
+        console.print(f"{one_line(name)}: {_runs(jobs)}")
 
     yield show
 
 
-def _runs(study: "StudyProgress") -> str:
-    left = duration(study.seconds * (1 / study.share - 1)) if study.share > _TELLING else "?"
-    return f"{f'{study.phase}  ' if study.phase else ''}{study.done} of {study.total} runs  {left} left"
+def _runs(jobs: "JobsProgress") -> str:
+    left = duration(jobs.seconds * (1 / jobs.share - 1)) if jobs.share > _TELLING else "?"
+    return f"{f'{jobs.phase}  ' if jobs.phase else ''}{jobs.done} of {jobs.total} runs  {left} left"
+
+
+def _doing(step: "Training") -> str:
+    """A film is coded as a whole, without steps; so are segments in other processes, of which no more is known."""
+    return f"step {step.step}" if step.step else "coding"
 
 
 def _figures(step: "Training") -> str:
-    """PSNR, estimated size and time left; the size is known from the first round trip on."""
+    """PSNR, once there is one; estimated size, from the first round trip on; and the time left."""
     left = duration(step.seconds * (1 / step.share - 1)) if step.share > _TELLING else "?"
     size = f"{step.bpp:.4f} bpp" if step.bpp else "? bpp"
-    psnr = "?" if math.isnan(step.psnr) else f"{step.psnr:.2f}"
-    return f"{psnr} dB  {size}  {left} left"
+    return f"{left} left" if math.isnan(step.psnr) else f"{step.psnr:.2f} dB  {size}  {left} left"
 
 
 def _draws() -> bool:

@@ -1,20 +1,19 @@
 """``fieldpress study``: flags to a call of :func:`fieldpress.bench.study.run_study`."""
 
-import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import arg
 
+from fieldpress.bench.outcome import Outcome
 from fieldpress.bench.study import run_study
 from fieldpress.cli import flags
-from fieldpress.cli.progress import study_display
-from fieldpress.cli.text import INTERRUPTED, complain, one_line, say
-from fieldpress.errors import ConfigError
+from fieldpress.cli.batch import run_batch
 
-_IMPOSSIBLE = 2
+if TYPE_CHECKING:
+    from fieldpress.jobs import JobsProgress
 
 
 @dataclass(frozen=True)
@@ -56,29 +55,20 @@ def run(arguments: list[str]) -> int:
         FieldpressError: As :func:`fieldpress.bench.study.run_study`, or the command line is wrong.
     """
     command = flags.parse(Study, arguments)
-    if command.out is None:
-        raise ConfigError("--out is missing; name the folder for the study")
-    again = shlex.join(["fieldpress", "study", *arguments])
-    try:
-        with study_display(f"study {command.name}") as show:
-            outcome = run_study(
-                command.name,
-                command.sources,
-                command.out,
-                minutes=command.minutes_per_run,
-                steps=command.steps,
-                only=command.only,
-                seeds=command.seeds,
-                jobs=command.jobs,
-                device=command.device,
-                command=again,
-                on_progress=show,
-            )
-    except KeyboardInterrupt:
-        complain(f"stopped; what is finished stays in {command.out}; go on with: {again}")
-        return INTERRUPTED
-    for name, reason in outcome.failures.items():
-        complain(f"error: run {name}: {reason}")
-    if outcome.rows:
-        say(one_line(str(Path(command.out) / "index.html")))
-    return _IMPOSSIBLE if outcome.failures else 0
+
+    def make(out: str, again: str, show: "Callable[[JobsProgress], None]") -> Outcome:
+        return run_study(
+            command.name,
+            command.sources,
+            out,
+            minutes=command.minutes_per_run,
+            steps=command.steps,
+            only=command.only,
+            seeds=command.seeds,
+            jobs=command.jobs,
+            device=command.device,
+            command=again,
+            on_progress=show,
+        )
+
+    return run_batch(["study", *arguments], f"study {command.name}", "run", command.out, make)

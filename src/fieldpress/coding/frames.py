@@ -10,7 +10,8 @@ width equal to that of its coding tree unit, x265 writes streams that no decoder
 """
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from fieldpress.coding import nal
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.errors import ConfigError, FormatError
+from fieldpress.progress import tell
 
 Plane = NDArray[np.uint16]
 """One plane of every picture: (pictures, rows, columns)."""
@@ -116,23 +118,34 @@ def decode_pictures(data: bytes, stream: StreamFormat) -> list[Plane]:
     Raises:
         FormatError: The stream is damaged, or its pictures are not of this number, size and depth.
     """
+    planes = [np.empty(shape, dtype=np.uint16) for shape in stream.shapes]
+    for index, shown in enumerate(_shown(_units(data, stream), stream, {"err_detect": "explode"})):
+        for plane, samples in zip(planes, shown, strict=True):
+            plane[index] = samples
+    return planes
+
+
+def _units(data: bytes, stream: StreamFormat) -> list[bytes]:
+    """What a decoder takes one after the other, of a stream as it is stored."""
     reader = PartReader(data, "a video stream")
     units = []
     while reader.remaining:
         units.append(reader.string())
     if not all(units):
         raise FormatError("a video stream is damaged: it holds an empty unit")
-    return _decode(units if stream.codec == "svt-av1" else nal.access_units(units), stream, {"err_detect": "explode"})
+    return units if stream.codec == "svt-av1" else nal.access_units(units)
 
 
 def _defect(data: bytes, packets: list[bytes], stream: StreamFormat) -> str | None:
     """Why a stream just written does not decode to what the encoder meant; ``None`` if it does."""
     try:
-        stored = decode_pictures(data, stream)
+        stored = _shown(_units(data, stream), stream, {"err_detect": "explode"})
         if stream.codec == "svt-av1":  # has no checksums to compare with
+            deque(stored, maxlen=0)
             return None
         checked = nal.access_units(nal.split(b"".join(packets)))
-        right = all(map(np.array_equal, stored, _decode(checked, stream, {"err_detect": "crccheck+explode"})))
+        meant = _shown(checked, stream, {"err_detect": "crccheck+explode"})
+        right = all(all(map(np.array_equal, *pair)) for pair in zip(stored, meant, strict=True))
     except FormatError as error:
         return str(error)
     return None if right else "other pictures come out than the encoder meant"
@@ -148,9 +161,9 @@ def _encoder(stream: StreamFormat, crf: float, preset: str) -> tuple[str, dict[s
             "keyint": -1,
             "enable-overlays": 0,
             "film-grain": 0,
-            "tf-strength": 1,  # this and the next: 0.4 % fewer bits each at equal error
+            "tf-strength": 1,  # this and the next: slightly fewer bits at equal error
             "enable-dlf": 2,
-            "lp": 1,  # more are faster, and on a crowded machine hung once and broke a stream once in 300 encodes
+            "lp": 1,  # with more it is faster, and was seen to hang and to break a stream on a crowded machine
         }
         return "libsvtav1", {"preset": preset, "svtav1-params": _joined(parameters)}
     unit = next(size for size in _CODING_TREE_UNITS if size < min(stream.rows, stream.columns))
@@ -187,35 +200,44 @@ def _encode(name: str, options: dict[str, str], planes: Sequence[Plane], stream:
     context.thread_count = 1
     context.options = options
     packets: list[bytes] = []
+
+    def collect(found: Iterable[Any]) -> None:
+        for packet in found:
+            packets.append(bytes(packet))
+            tell(min(1.0, len(packets) / stream.pictures))
+
     for index in range(stream.pictures):
         frame = av.VideoFrame(stream.columns, stream.rows, stream.pixel_format)
         for number, plane in enumerate(frame.planes):
             samples = _samples(plane, stream)
             samples[:] = planes[number][index] if number < len(planes) else 1 << (stream.bits - 1)
         frame.pts = index
-        packets += [bytes(packet) for packet in context.encode(frame)]
-    return packets + [bytes(packet) for packet in context.encode(None)]
+        collect(context.encode_lazy(frame))
+    collect(context.encode_lazy(None))
+    return packets
 
 
-def _decode(packets: list[bytes], stream: StreamFormat, options: dict[str, str]) -> list[Plane]:
+def _shown(packets: list[bytes], stream: StreamFormat, options: dict[str, str]) -> Iterator[list[NDArray[Any]]]:
+    """The planes of each picture, which are gone when the next one is asked for.
+
+    Raises:
+        FormatError: As :func:`decode_pictures`.
+    """
     name = "libdav1d" if stream.codec == "svt-av1" else "hevc"
     context: Any = av.CodecContext.create(name, "r")
     context.thread_count = 1
     context.options = options | {"max_pixels": str((stream.columns + _MARGIN) * (stream.rows + _MARGIN))}
-    planes = [np.empty(shape, dtype=np.uint16) for shape in stream.shapes]
     found = 0
     try:
         for packet in [*packets, None]:
             for frame in context.decode(None if packet is None else av.Packet(packet)):
                 _expect(frame, found, stream)
-                for plane, samples in zip(planes, frame.planes, strict=False):
-                    plane[found] = _samples(samples, stream)
                 found += 1
+                yield [_samples(plane, stream) for plane in frame.planes[: len(stream.shapes)]]
     except FFmpegError as error:
         raise FormatError(f"a video stream is damaged: {error.strerror}") from None
     if found != stream.pictures:
         raise FormatError(f"a video stream holds {found} pictures; {stream.pictures} expected")
-    return planes
 
 
 def _expect(frame: Any, found: int, stream: StreamFormat) -> None:

@@ -134,7 +134,9 @@ def film(shapes: Sequence[Shape]) -> Film | None:
 
 
 def padded(plane: Plane, shape: tuple[int, int, int]) -> Plane:
-    """Continued at the lower and right edge to the size that a codec takes."""
+    """Continued at the lower and right edge to the size that a codec takes; itself, if it has that."""
+    if plane.shape == shape:
+        return plane
     return np.pad(plane, [(0, whole - part) for whole, part in zip(shape, plane.shape, strict=True)], mode="edge")
 
 

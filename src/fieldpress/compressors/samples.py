@@ -1,7 +1,7 @@
 """Numbers as the samples of pictures: a linear scale, measured or fixed."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,45 @@ Numbers = NDArray[np.float32]
 Samples = NDArray[np.uint16]
 
 
-def fixed_samples(values: Numbers, bits: int, amplitude: float) -> Samples:
-    """Samples of values between -amplitude and amplitude; zero is the middle code, and what lies outside is clipped."""
+_BLOCK = 1 << 20
+"""Numbers that are converted at a time: a film of a minute has more than should be in memory twice."""
+
+
+def fixed_samples(values: Iterable[Numbers], bits: int, amplitude: float) -> Samples:
+    """Samples of values between -amplitude and amplitude; zero is the middle code, and what lies outside is clipped.
+
+    Args:
+        values: Arrays of any shape, one after the other.
+        bits: Depth of a sample.
+        amplitude: Above 0.
+    """
     half = 1 << (bits - 1)
-    codes = values * np.float32(half / amplitude)
-    np.rint(codes, out=codes)
-    codes += half
-    return np.clip(codes, 0, 2 * half - 1, out=codes).astype(np.uint16)
+    flat = [array.reshape(-1) for array in values]
+    samples = np.empty(sum(map(len, flat)), np.uint16)
+    start = 0
+    for array in flat:
+        for here in _blocks(len(array)):
+            codes = array[here] * np.float32(half / amplitude)
+            np.rint(codes, out=codes)
+            codes += half
+            samples[start + here.start : start + here.stop] = np.clip(codes, 0, 2 * half - 1, out=codes)
+        start += len(array)
+    return samples
 
 
 def fixed_values(samples: Samples, bits: int, amplitude: float) -> Numbers:
     """The values of samples on a fixed scale: (sample - middle) * amplitude / middle."""
     half = 1 << (bits - 1)
     table = ((np.arange(2 * half) - half) * (amplitude / half)).astype(np.float32)
-    return table[samples]
+    values = np.empty(len(samples), np.float32)
+    for here in _blocks(len(samples)):
+        values[here] = table[samples[here]]
+    return values
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for start in range(0, count, _BLOCK):
+        yield slice(start, min(start + _BLOCK, count))
 
 
 def measured_samples(values: Numbers, sizes: Sequence[int], bits: int) -> tuple[bytes, Samples | None]:

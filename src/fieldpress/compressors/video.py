@@ -18,8 +18,9 @@ from fieldpress.compressors.uniform import Uniform
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
 
-X265_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+X265_PRESETS = ("veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast")
 SVT_AV1_PRESETS = tuple(str(number) for number in range(14))
+"""Presets, from the most effort to the least."""
 
 
 Pictures = Tiles | Film | Atlas
@@ -32,9 +33,10 @@ class _Group(NamedTuple):
     layout: Pictures | None
 
 
-_X265_TIMES = (1, 1.3, 2, 2.2, 2.6, 4, 9, 25, 45)
-_SVT_AV1_TIMES = (90, 30, 16, 8.5, 5.0, 3.6, 2.7, 2.3, 1.8, 1.4, 1.0, 1.0, 1.0, 1.0)
-"""CPU time of the presets, in the order above, against the quickest: of 320x180 and 480x270 clips at two qualities."""
+_X265_TIMES = (18, 10, 2.6, 1.2, 1.4, 1.2, 1.2, 1.0, 1.0)
+_SVT_AV1_TIMES = (90, 31, 15, 9, 4.8, 3.7, 2.7, 2.2, 1.8, 1.6, 1.0, 1.0, 1.0, 1.0)
+"""CPU time of the presets, in the order above, against the quickest: of 320x180 and 480x270 clips at two qualities
+(benchmarks/effort.py). Here x265's rate control and lookahead are the same for all."""
 
 
 class _Limits(NamedTuple):
@@ -115,10 +117,13 @@ class Video(Compressor):
     def quicker(self) -> list[tuple[float, "Video"]]:
         limits = _LIMITS[self.codec]
         times = dict(zip(limits.presets, limits.times, strict=True))
-        own = times[self.preset]
-        # Of those of SVT-AV1 that take the same time, the first.
-        shares = {time / own: name for name, time in reversed(times.items()) if time < own}
-        return [(share, replace(self, preset=shares[share])) for share in sorted(shares, reverse=True)]
+        own = least = times[self.preset]
+        found: list[tuple[float, Video]] = []
+        for name, time in times.items():
+            if time < least:  # than all with more effort
+                least = time
+                found.append((time / own, replace(self, preset=name)))
+        return found
 
     def at_quality(self, quality: float) -> "Video":
         least, greatest = _LIMITS[self.codec].crf
@@ -160,11 +165,11 @@ class Video(Compressor):
             return self.parts.encode(arrays[0])
         for array in arrays:
             require_finite(array)
-        values = np.concatenate([array.ravel() for array in arrays])
         writer = PartWriter()
         if self.amplitude is not None:
-            samples = fixed_samples(values, self.bits, self.amplitude)
+            samples = fixed_samples(arrays, self.bits, self.amplitude)
         else:
+            values = np.concatenate([array.ravel() for array in arrays])
             scale, samples = measured_samples(values, self._rows(layout), self.bits)
             writer.string(scale)
         if samples is not None:

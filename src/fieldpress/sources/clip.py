@@ -1,11 +1,10 @@
 """One media file to pictures: first its packets, so that memory is known before a frame is decoded, then its frames.
 
 A clip that is to be held is decoded once. One that is too long for that is decoded without keeping anything, to know
-which frames to trust, and again from the start for every part that is asked for.
+which frames to trust, and again for every part that is asked for.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from fieldpress.sources.colour import Picture
 from fieldpress.sources.decoding import Decoding
 from fieldpress.sources.demuxing import Scan, scan_file
 from fieldpress.sources.memory import check_memory
+from fieldpress.sources.reel import Reel
 from fieldpress.sources.stack import PictureLedger, PictureStack
 from fieldpress.sources.timing import Timing, timing
 
@@ -69,15 +69,18 @@ def open_clip(
     check_memory(str(path), min(held, scan.packets), scan.height, scan.width, memory_factor)
     if held < scan.packets:
         ledger = PictureLedger(str(path))
-        good, when = _decode(path, scan, force, ledger.add)
-        return LongClip(ledger.part(good), when, _Reel(path, scan, good))
+        good, times, when = _decode(path, scan, force, ledger.add)
+        kept = ledger.part(good)
+        return LongClip(kept, when, Reel(path, scan, good, tuple(times), tuple(kept.digests)))
     stack = PictureStack(str(path), scan.packets)
-    good, when = _decode(path, scan, force, stack.add)
+    good, _, when = _decode(path, scan, force, stack.add)
     return Clip(stack.part(good), when, scan.is_still)
 
 
-def _decode(path: Path, scan: Scan, force: bool, add: Callable[[Picture, str], None]) -> tuple[range, Timing]:
-    """Hands on all pictures; tells which of them are good, and when these are shown."""
+def _decode(
+    path: Path, scan: Scan, force: bool, add: Callable[[Picture, str], None]
+) -> tuple[range, list[int | None], Timing]:
+    """Hands on all pictures; tells which of them are good, and when these are shown, as the file says and as meant."""
     decoding = Decoding(path, scan)
     try:
         for number, picture in enumerate(decoding.pictures()):
@@ -89,25 +92,8 @@ def _decode(path: Path, scan: Scan, force: bool, add: Callable[[Picture, str], N
         raise SourceError(_damage_text(path, len(good), max(scan.expected, len(good)), scan.is_still))
     if not good:
         raise SourceError(f"{path}: has no frames")
-    return good, timing([decoding.times[i] for i in good], decoding.time_base, decoding.rates)
-
-
-@dataclass(frozen=True)
-class _Reel:
-    """Reads parts of a file whose good frames are known."""
-
-    path: Path
-    scan: Scan
-    good: range
-
-    def __call__(self, frames: range) -> Iterator[Picture]:
-        wanted = self.good[frames.start : frames.stop]
-        count = 0
-        for picture in Decoding(self.path, self.scan).pictures(wanted):
-            count += 1
-            yield picture
-        if count < len(wanted):
-            raise SourceError(f"{self.path}: has changed since it was first read; start again")
+    times = [decoding.times[i] for i in good]
+    return good, times, timing(times, decoding.time_base, decoding.rates)
 
 
 def _check_limits(path: Path, scan: Scan) -> None:

@@ -10,6 +10,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from av.container import InputContainer
@@ -68,6 +69,22 @@ class Decoding:
                 self._end_is_missing()
             self.rates = (stream.guessed_rate, stream.average_rate, stream.base_rate)
             self.time_base = stream.time_base or self.time_base
+
+    def pictures_from(self, time: int, count: int) -> Iterator[Picture]:
+        """So many pictures at most, from the one shown at this time on, decoded from the key frame before it.
+
+        What a decoder makes of a stream from there is not certain to be what it makes of the whole.
+
+        Raises:
+            SourceError: The file has no such place or cannot be read.
+        """
+        with opened(self._path) as (_, container, stream):
+            container.seek(time, stream=stream)
+            shown = (frame for frame in container.decode(stream) if frame.pts is not None and frame.pts >= time)
+            develop: _Developer | None = None
+            for frame in islice(shown, count):
+                develop = develop or _Developer(self._path, orientation_of(frame))
+                yield develop(frame)
 
     def good(self) -> range:
         """Which pictures can be relied on: a run without holes."""

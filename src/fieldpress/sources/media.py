@@ -10,13 +10,10 @@ from fieldpress.signals.image import Image
 from fieldpress.signals.video import Video
 from fieldpress.sources.clip import Clip, LongClip, open_clip
 from fieldpress.sources.colour import Colour
-from fieldpress.sources.cutting import cut
+from fieldpress.sources.cutting import Cut, cut
 from fieldpress.sources.folder import open_folder
 from fieldpress.sources.footage import Footage, LongFootage, Observations
 from fieldpress.sources.timing import DEFAULT_RATE, Timing
-
-_WHOLE = 2**53
-"""Pictures of a segment that no clip is longer than."""
 
 
 def load(
@@ -39,7 +36,7 @@ def load(
     Raises:
         SourceError: Missing, not media, damaged, empty, of mixed sizes, or too large: one line that says which.
     """
-    found = open_footage(path, force=force, memory_factor=memory_factor, rate=rate, segment=_WHOLE)
+    found = open_footage(path, force=force, memory_factor=memory_factor, rate=rate, into=_whole)
     assert isinstance(found, Observations), "the clip is held"
     return found
 
@@ -50,22 +47,22 @@ def open_footage(
     force: bool = False,
     memory_factor: float = 1.0,
     rate: Fraction = DEFAULT_RATE,
-    segment: int = 0,
+    into: Cut = cut,
 ) -> Footage:
     """As :func:`load`, but a clip that will be cut into segments is not held in memory.
 
     Args:
         path, force, rate: As there.
         memory_factor: In units of one segment.
-        segment: Pictures of a segment, see :func:`~fieldpress.sources.cutting.cut`.
+        into: Its segments, see :func:`~fieldpress.sources.cutting.cut`.
 
     Raises:
         SourceError: As there.
-        ConfigError: ``segment`` is out of range.
+        ConfigError: The segments asked for are out of range.
     """
     location = Path(path)
-    cut(1, 1, 1, segment)  # a number out of range is refused before anything is read
-    clip = _read(location, force, memory_factor, rate, segment)
+    into(1, 1, 1)  # a number out of range is refused before anything is read
+    clip = _read(location, force, memory_factor, rate, into)
     name = location.resolve().name or str(location)
     if isinstance(clip, LongClip):
         alike = clip.ledger.alike
@@ -86,9 +83,15 @@ def _video(path: Path, frames: int, size: tuple[int, int], times: Timing, colour
         raise SourceError(f"{path}: {error}") from error
 
 
-def _read(path: Path, force: bool, memory_factor: float, rate: Fraction, segment: int) -> Clip | LongClip:
+def _whole(frames: int, height: int, width: int) -> tuple[range, ...]:
+    """One segment, whatever that takes."""
+    del height, width
+    return (range(frames),)
+
+
+def _read(path: Path, force: bool, memory_factor: float, rate: Fraction, into: Cut) -> Clip | LongClip:
     def at_once(frames: int, height: int, width: int) -> int:
-        return len(cut(frames, height, width, segment)[0])
+        return len(into(frames, height, width)[0])
 
     try:
         if path.is_dir():

@@ -33,7 +33,7 @@ class Intrinsics:
     centre: Axes
     """Where the axis meets the picture, in pixels of that size; its middle where not said."""
     distortion: tuple[float, ...] = ()
-    """As :class:`~fieldpress.signals.cameras.Lens` has it."""
+    """As :class:`~fieldpress.signals.lens.Lens` has it."""
 
     def lens(self, height: int, width: int) -> Lens:
         """The lens over a picture of this size as stored.

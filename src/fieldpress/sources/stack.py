@@ -64,7 +64,7 @@ class PictureLedger:
     def add(self, picture: Picture, label: str) -> None:
         """Notes the next picture; see :meth:`Alike.admit`."""
         self.alike.admit(picture, label)
-        self.digests.append(hashlib.sha256(np.ascontiguousarray(picture.rgb).data).digest())
+        self.digests.append(digest_of(picture))
 
     def part(self, which: range) -> "PictureLedger":
         """The ledger of some pictures only."""
@@ -140,6 +140,11 @@ class PictureStack:
     def colour(self) -> Colour:
         """The colour of the luma; RGB where there is none."""
         return self._alike.colour
+
+
+def digest_of(picture: Picture) -> bytes:
+    """Tells pictures apart."""
+    return hashlib.sha256(np.ascontiguousarray(picture.rgb).data).digest()
 
 
 def _longer(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

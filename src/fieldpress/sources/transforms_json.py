@@ -9,7 +9,6 @@ frame) and in how pictures are held out (a file for each part; lists of file nam
 file. Pixel centres are taken at halves, as COLMAP and instant-ngp have them.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from fieldpress.config import shown
 from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.signals.cameras import Pose
+from fieldpress.sources.json_file import read_json
 from fieldpress.sources.shots import Axes, Intrinsics, Listing, Shot, is_file
-
-MAX_JSON_BYTES = 32 << 20
-"""The largest file that is parsed: some forty thousand frames."""
 
 _WHOLE, _TRAIN, _TESTS = "transforms.json", "transforms_train.json", ("transforms_test.json", "transforms_val.json")
 _STRAIGHT_MODELS = ("OPENCV", "PINHOLE", "PERSPECTIVE", "RADIAL", "SIMPLE_PINHOLE", "SIMPLE_RADIAL")
@@ -53,7 +50,7 @@ def read_transforms(path: Path) -> Listing:
 
 
 def _read(path: Path) -> Listing:
-    table = _parsed(path)
+    table = read_json(path, "pictures")
     frames = table.get("frames") if isinstance(table, dict) else None
     if not isinstance(frames, list) or not frames:
         raise SourceError(f"{path}: lists no pictures; expected a table with a list of 'frames'")
@@ -71,21 +68,6 @@ def _named_parts(path: Path, table: dict[str, Any]) -> list[set[str]]:
         if not isinstance(part, list) or not all(isinstance(name, str) for name in part):
             raise SourceError(f"{path}: {shown(part)} is no list of file names")
     return [set(part) for part in parts]
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_JSON_BYTES + 1)
-        if len(text) > MAX_JSON_BYTES:
-            raise SourceError(f"{path}: is larger than {MAX_JSON_BYTES >> 20} MiB: list fewer pictures")
-        return json.loads(text.decode("utf-8-sig"))
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except RecursionError:
-        raise SourceError(f"{path}: is not JSON: it is nested too deeply") from None
-    except ValueError as error:
-        raise SourceError(f"{path}: is not JSON: {shown(str(error))}") from error
 
 
 def _shot(path: Path, number: int, frame: Any, shared: dict[str, Any]) -> Shot:

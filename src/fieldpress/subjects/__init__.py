@@ -3,6 +3,7 @@
 import os
 
 from fieldpress.sources import open_footage
+from fieldpress.sources.cutting import Cut, cut
 from fieldpress.sources.mesh import is_mesh, load_mesh
 from fieldpress.sources.photos import is_photos, load_photos
 from fieldpress.subjects.base import Likeness, Reference, Subject
@@ -14,7 +15,7 @@ __all__ = ["Clip", "Likeness", "Reference", "Scene", "Solid", "Subject", "load_s
 
 
 def load_subject(
-    path: str | os.PathLike[str], *, force: bool = False, memory_factor: float = 1.0, segment: int = 0
+    path: str | os.PathLike[str], *, force: bool = False, memory_factor: float = 1.0, into: Cut = cut
 ) -> Subject:
     """Reads a source, whatever it is.
 
@@ -22,14 +23,14 @@ def load_subject(
         path: File or folder.
         force: Use the good pictures of a damaged source.
         memory_factor: Memory that the caller needs in all, in units of the decoded source, or of a segment of it.
-        segment: Pictures that a long clip is read at a time; see :func:`~fieldpress.sources.cutting.cut`.
+        into: The segments that a long clip is read in; see :func:`~fieldpress.sources.cutting.cut`.
 
     Raises:
         SourceError: It cannot be read, or is nothing that can be encoded.
-        ConfigError: ``segment`` is out of range.
+        ConfigError: The segments asked for are out of range.
     """
     if is_mesh(path):
         return Solid(load_mesh(path))
     if is_photos(path):
         return Scene(load_photos(path, force=force))
-    return Clip(open_footage(path, force=force, memory_factor=memory_factor, segment=segment))
+    return Clip(open_footage(path, force=force, memory_factor=memory_factor, into=into))

@@ -14,9 +14,10 @@ from fieldpress.presets import Recipe
 from fieldpress.reading import Decoded
 from fieldpress.segments import Segment
 from fieldpress.signals.base import Signal
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit
-from fieldpress.training.loop import Target, Trainer
+from fieldpress.training.loop import Trainer
 from fieldpress.training.objective import Objective
 
 

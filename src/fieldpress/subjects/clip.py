@@ -10,12 +10,11 @@ from fieldpress.field import FieldConfig
 from fieldpress.presets import Recipe, recipe
 from fieldpress.segments import Segment
 from fieldpress.signals import Image
-from fieldpress.sources.cutting import cut
 from fieldpress.sources.footage import Footage
 from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import DirectFit, Fit
-from fieldpress.training.loop import Target
 from fieldpress.training.objective import ClipObjective
 from fieldpress.training.segmented import SegmentedFit, Segments
 
@@ -50,7 +49,7 @@ class Clip(Subject):
 
     def _runs(self, chosen: Recipe) -> tuple[range, ...]:
         """The pictures of each segment."""
-        return cut(self.signal.frames, self.signal.height, self.signal.width, chosen.segment)
+        return chosen.cut(self.signal.frames, self.signal.height, self.signal.width)
 
     def digest(self) -> str:
         return self._footage.digest()

@@ -14,10 +14,10 @@ from fieldpress.presets import Recipe, recipe
 from fieldpress.signals.radiance import Radiance
 from fieldpress.sources.photos import Photo, Photos
 from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit, SurveyedFit, survey_budget
 from fieldpress.training.layout import space_of
-from fieldpress.training.loop import Target
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective
 from fieldpress.training.survey import Survey

@@ -21,9 +21,9 @@ from fieldpress.sources.mesh import Mesh, triangles_in_cube
 from fieldpress.sources.triangles import Triangles
 from fieldpress.sources.views import visible
 from fieldpress.subjects.base import Likeness, Reference, Subject, TrainerMaker, check_decoder
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import DirectFit, Fit
-from fieldpress.training.loop import Target
 from fieldpress.training.shape import ShapeObjective
 
 _SHAPE_CAMERAS, _SHAPE_SIDE = 8, 192

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -11,9 +12,11 @@ from fieldpress.compressors.base import Compressor
 from fieldpress.config import from_plain, to_plain
 from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
+from fieldpress.progress import drawn, portion
+from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit, Fitted
-from fieldpress.training.loop import Progress, Target
+from fieldpress.training.loop import Progress
 
 _LOG = logging.getLogger("fieldpress")
 
@@ -118,11 +121,17 @@ class SegmentedFit(Fit):
             if self._running is None:
                 self._running = self.segments.begin(len(self.done))
             progress = None
-            for progress in self._running:
+            for progress in drawn(self._running, partial(portion, *self._portion)):
                 yield self._overall(progress)
             assert progress is not None, "a fit tells at least that it has ended"
             self.done.append(Done.of(self._running, progress))
             self._running = None
+
+    @property
+    def _portion(self) -> tuple[float, float]:
+        """Where the segment at work begins and ends in the progress of all."""
+        lengths, number = self.segments.lengths, len(self.done)
+        return sum(lengths[:number]) / sum(lengths), sum(lengths[: number + 1]) / sum(lengths)
 
     def _overall(self, progress: Progress) -> Progress:
         """The progress of all, given that of the segment at work; bits per pixel are those of the pictures so far."""

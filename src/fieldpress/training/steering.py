@@ -12,6 +12,7 @@ from torch import nn
 
 from fieldpress.compressors.guides import Guide
 from fieldpress.errors import ConfigError
+from fieldpress.progress import portion
 
 TOLERANCE = 0.05
 """How far a file may be from the size asked for, as a share of it."""
@@ -108,8 +109,9 @@ class Steering:
         smaller: dict[float, float] = {}
         tried: dict[float, float] = {}
         dial = self.dial
-        for _ in range(_TRIALS):
-            surplus = math.log2(self._size(dial) / self.target_bits)
+        for trial in range(_TRIALS):
+            with portion(1 - 2.0**-trial, 1 - 2.0 ** -(trial + 1)):  # nobody knows how many there will be
+                surplus = math.log2(self._size(dial) / self.target_bits)
             (larger if surplus > 0 else smaller)[dial] = surplus
             tried = larger | smaller
             if min(abs(2**one - 1) for one in tried.values()) <= (_CLOSE if len(tried) < _PATIENCE else _NEAR):

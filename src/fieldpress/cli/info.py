@@ -1,4 +1,4 @@
-"""The commands that only tell: ``fieldpress info``, ``fieldpress eval`` and ``fieldpress presets``."""
+"""``fieldpress info``: what a file holds, and where its bytes go."""
 
 import json
 import math
@@ -11,8 +11,7 @@ import tyro
 from tyro.conf import arg
 
 from fieldpress.cli import flags
-from fieldpress.cli.progress import activity
-from fieldpress.cli.text import columns, duration, figures, one_line, say
+from fieldpress.cli.text import columns, duration, one_line, say
 from fieldpress.config import Plain, from_plain, shown, to_plain
 from fieldpress.errors import ConfigError, FormatError
 
@@ -35,29 +34,7 @@ class Info:
     """As JSON."""
 
 
-@dataclass(frozen=True)
-class Eval:
-    """Measure how close a file's pictures are to a source.
-
-    Example: fieldpress eval clip.fpr clip.mp4
-    """
-
-    file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
-    """A file that fieldpress wrote."""
-    source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
-    """What it was made from, or another source with pictures of the same size."""
-    device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    json: bool = False
-    """As JSON, with the keys of a report."""
-
-
-@dataclass(frozen=True)
-class Presets:
-    """List the presets, one a line. `fieldpress encode --help PRESET` shows all settings of one."""
-
-
-def info(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Tells what a file holds; returns the exit status.
 
     Raises:
@@ -105,40 +82,6 @@ def info(arguments: list[str]) -> int:
         say("")
         say(columns(_level_table(levels), right=[0, 1, 2, 3]))
     say(f"\n  {bpp:.4f} bits per pixel")
-    return 0
-
-
-def evaluate(arguments: list[str]) -> int:
-    """Measures a file against a source; returns the exit status.
-
-    Raises:
-        FieldpressError: As :func:`fieldpress.writing.evaluate`, or the command line is wrong.
-    """
-    command = flags.parse(Eval, arguments)
-
-    from fieldpress import writing
-
-    with activity("decoding and measuring"):
-        report = writing.evaluate(command.file, command.source, command.device)
-    if command.json:
-        say(report.to_json())
-        return 0
-    say(one_line(f"{command.file} against {command.source}"))
-    say(figures(report))
-    return 0
-
-
-def presets(arguments: list[str]) -> int:
-    """Lists the presets; returns the exit status.
-
-    Raises:
-        ConfigError: The command line is wrong.
-    """
-    flags.parse(Presets, arguments)
-
-    from fieldpress.presets import PRESETS
-
-    say(columns([[recipe.name, recipe.about] for recipe in PRESETS.values()]))
     return 0
 
 

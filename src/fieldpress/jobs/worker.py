@@ -9,37 +9,11 @@ import time
 from multiprocessing import parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+from fieldpress.jobs.base import Job
 
 _REPORT_SECONDS = 0.5
-
-
-class Report(Protocol):
-    """Takes how far a job is, in [0, 1]. A job calls it often: it raises what ends the job when all are stopped."""
-
-    def __call__(self, share: float, /) -> None: ...
-
-
-class Job(Protocol):
-    """Something that makes a file and its record, both or neither; it travels to a worker process."""
-
-    @property
-    def name(self) -> str:
-        """Unique among the jobs of a call."""
-        ...
-
-    @property
-    def work(self) -> float:
-        """How much there is to do, compared with the other jobs of a call."""
-        ...
-
-    def perform(self, report: Report) -> None:
-        """Does it.
-
-        Raises:
-            FieldpressError: It is impossible.
-        """
-        ...
 
 
 class Share(NamedTuple):

@@ -11,17 +11,18 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from fieldpress.bench.worker import Job, Share, begin, execute
 from fieldpress.errors import SourceError
+from fieldpress.jobs.base import Job
+from fieldpress.jobs.worker import Share, begin, execute
 
 _POLL_SECONDS = 0.25
 
 
-class StudyProgress(NamedTuple):
-    """How far a study is."""
+class JobsProgress(NamedTuple):
+    """How far a set of jobs is."""
 
     done: int
-    """Runs that are finished, earlier ones included."""
+    """Jobs that are finished, those of earlier calls included."""
     total: int
     share: float
     """Of the work of this call, in [0, 1]."""
@@ -31,11 +32,11 @@ class StudyProgress(NamedTuple):
     """Which part of the whole this call is."""
 
 
-def run_tasks(
-    tasks: Sequence[Job],
-    jobs: int,
+def run_jobs(
+    jobs: Sequence[Job],
+    workers: int,
     finished: int,
-    watch: Callable[[StudyProgress], None],
+    watch: Callable[[JobsProgress], None],
     *,
     phase: str = "",
     fresh: bool = False,
@@ -43,34 +44,34 @@ def run_tasks(
     """Runs them all; those that are impossible do not stop the others.
 
     Args:
-        tasks: In the order in which they begin.
-        jobs: How many at a time. Each has a process with one thread, however many there are, so that a budget in
+        jobs: In the order in which they begin.
+        workers: How many at a time. Each is a process with one thread, however many there are, so that a budget in
             steps gives the same files.
-        finished: Runs that need no task any more.
+        finished: Jobs that earlier calls did.
         watch: Called a few times a second.
         phase: What they are, for the watcher.
         fresh: A new process for each, so that the peak of its memory is its own.
 
     Returns:
-        Why a run was impossible, by its name.
+        Why a job was impossible, by its name.
 
     Raises:
         SourceError: A worker died.
         KeyboardInterrupt: After Ctrl-C, when all workers have stopped; what is finished stays.
     """
-    if not tasks:
+    if not jobs:
         return {}
     context = multiprocessing.get_context("spawn")
     stop, reports = context.Event(), context.Queue()
     started = time.monotonic()
-    work = {task.name: task.work for task in tasks}
+    work = {job.name: job.work for job in jobs}
     shares = dict.fromkeys(work, 0.0)
     failures: dict[str, str] = {}
-    workers, last = min(jobs, len(tasks)), 1 if fresh else None
+    workers, last = min(workers, len(jobs)), 1 if fresh else None
     with ProcessPoolExecutor(workers, context, begin, (stop, reports), max_tasks_per_child=last) as pool:
         try:
             with _deaf_to_ctrl_c():
-                pending = {pool.submit(execute, task): task.name for task in tasks}
+                pending = {pool.submit(execute, job): job.name for job in jobs}
             while pending:
                 for future in wait(pending, _POLL_SECONDS, FIRST_COMPLETED).done:
                     name, failure = pending.pop(future), future.result()
@@ -79,9 +80,9 @@ def run_tasks(
                         failures[name] = failure
                 for report in _waiting(reports):
                     shares[report.name] = max(shares[report.name], report.share)
-                done = finished + len(tasks) - len(pending) - len(failures)
+                done = finished + len(jobs) - len(pending) - len(failures)
                 share = sum(work[name] * shares[name] for name in work) / sum(work.values())
-                watch(StudyProgress(done, finished + len(tasks), share, time.monotonic() - started, phase))
+                watch(JobsProgress(done, finished + len(jobs), share, time.monotonic() - started, phase))
         except BrokenProcessPool:
             raise SourceError(
                 "a worker process died, perhaps for lack of memory; finished runs are kept: try again with fewer --jobs"

@@ -1,0 +1,103 @@
+"""A decoded file: its pictures, rendered as they are asked for, and its colours at any places."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from fieldpress.description import About
+from fieldpress.errors import ConfigError
+from fieldpress.field import Field, Points
+from fieldpress.pictures import Pictures, to_bytes
+from fieldpress.signals import Radiance, Shape
+from fieldpress.signals.base import Signal
+from fieldpress.views import places_at_once, view
+
+
+class Decoded(Sequence[NDArray[np.uint8]]):
+    """A decoded file: a sequence of pictures, each rendered when asked for, and the field itself.
+
+    Attributes:
+        signal: What the file shows.
+        field: The field, for any coordinates; see :class:`~fieldpress.field.Field`. That of a long clip is a
+            :class:`~fieldpress.segments.SegmentedField`, which decodes what it is asked for.
+        about: Where the file comes from.
+        levels: How many levels were decoded, the coarsest first.
+
+    Example:
+        >>> clip = fieldpress.open("clip.fpr")          # doctest: +SKIP
+        >>> clip[17].shape                              # doctest: +SKIP
+        (180, 320, 3)
+    """
+
+    def __init__(self, signal: Signal, field: Field, about: About, device: str = "cpu", levels: int = 1) -> None:
+        self.signal = signal
+        self.field = field.to(device).eval().requires_grad_(False)
+        self.about = about
+        self.device = device
+        self.levels = levels
+
+    def __len__(self) -> int:
+        return self.signal.frames
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[NDArray[np.uint8]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Picture ``index`` as uint8 (height, width, 3), or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        return next(self.pictures(self.view(slice(position, position + 1))))
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return self.pictures(self.view())
+
+    def view(
+        self,
+        frames: slice = slice(None),
+        scale: float = 1.0,
+        time_scale: float = 1.0,
+        crop: tuple[int, int, int, int] | None = None,
+    ) -> Pictures:
+        """A part of the signal at any scale and rate; see :func:`fieldpress.views.view`."""
+        return view(self.signal, frames, scale, time_scale, crop)
+
+    def pictures(self, part: Pictures) -> Iterator[NDArray[np.uint8]]:
+        """The pictures of a view, each uint8 (height, width, 3), rendered as they are asked for."""
+        return (picture.numpy() for picture in part.render(self.field, self.device))
+
+    def render(self, t: ArrayLike, y: ArrayLike, x: ArrayLike) -> NDArray[np.uint8]:
+        """Colours at any places.
+
+        Args:
+            t: Times in [0, 1]; picture ``i`` of ``n`` is at ``(i + 0.5) / n``.
+            y: Rows in [0, 1], top to bottom; pixel centres likewise.
+            x: Columns in [0, 1], left to right. The three broadcast against each other.
+
+        Returns:
+            uint8 (*shape, 3).
+
+        Raises:
+            ConfigError: The shapes do not broadcast, a coordinate is not a number in [0, 1], or the file holds a scene
+                or a shape, whose colours depend on who looks.
+        """
+        if isinstance(self.signal, Radiance | Shape):
+            kind = "scene" if isinstance(self.signal, Radiance) else "shape"
+            raise ConfigError(f"render: a {kind} has no colour at a place, only from a camera; ask for its pictures")
+        try:
+            places = np.stack(np.broadcast_arrays(*(np.asarray(axis, np.float32) for axis in (t, y, x))), -1)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"render: t, y and x do not broadcast against each other: {error}") from None
+        if not ((places >= 0) & (places <= 1)).all():
+            raise ConfigError("render: coordinates lie in [0, 1]")
+        colours = np.empty((places.size // 3, 3), np.uint8)
+        with torch.inference_mode():
+            count = places_at_once(self.field)
+            for first in range(0, len(colours), count):
+                part = torch.from_numpy(places.reshape(-1, 3)[first : first + count]).to(self.device)
+                colours[first : first + count] = to_bytes(self.field(Points(part))).cpu().numpy()
+        return colours.reshape(places.shape)
