@@ -83,7 +83,7 @@ def costs(free: Trainer, coded: Trainer, steps: int) -> dict[str, Any]:
             next(iterators[name])
             seconds[name].append(time.perf_counter() - started)
     measured = {name: times[WARM_UP:] for name, times in seconds.items()}
-    guides = [guide for guide in coded.guides.values() if isinstance(guide, DictionaryGuide)]
+    guides = [guide for guide in coded.chunks.guides.values() if isinstance(guide, DictionaryGuide)]
     tables = [tensor for name, tensor in coded.field.tensors().items() if ".levels." in name]
     return {
         "corners": sum(tensor.shape[1] for tensor in tables),
@@ -99,15 +99,17 @@ def rendering(field: Field, signal: Radiance) -> dict[str, Any]:
     started = time.perf_counter()
     renderer = SceneRenderer(field, signal)
     prepared = time.perf_counter() - started
-    seconds = []
+    seconds, computing = [], []
     for index in [0, *range(signal.frames)]:
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.process_time()
         renderer.picture(signal.camera(index))
         seconds.append(time.perf_counter() - started)
+        computing.append(time.process_time() - began)
     return {
         "picture": [signal.width, signal.height],
         "seconds_before_the_first": round(prepared, 2),
         "pictures_per_second": round(1 / statistics.median(seconds[1:]), 2),
+        "processor_seconds_per_picture": round(statistics.median(computing[1:]), 2),
     }
 
 
@@ -132,7 +134,9 @@ def main() -> None:
         torch.device("cpu"),
     )
     config, field = surveyed(signal, rays, arguments.steps)
-    trainers = [trainer_of(field, config, rays, signal, c) for c in (Raw(), Dictionary(bits=arguments.bits))]
+    preset = recipe("radiance-vq").plan["octree"]
+    assert isinstance(preset, Dictionary)
+    trainers = [trainer_of(field, config, rays, signal, c) for c in (Raw(), replace(preset, bits=arguments.bits))]
     record = {
         "photos": photos.name,
         "bits": arguments.bits,

@@ -230,6 +230,42 @@ def test_slices_that_a_step_has_not_read_keep_their_codes():
     assert changed.tolist() == [False, False, True, False]
 
 
+def chosen_at(price: float) -> tuple[CodedGrid, torch.Tensor]:
+    """A grid whose first row alone the loss depends on, after a step that moved nothing; its codes without a price."""
+    guide, tensor = begun(Dictionary(bits=3), 2, 9, 10)
+    grid = guide.coded_grids()[0]
+    before = grid.codes.clone()
+    tensor.grad = torch.zeros_like(tensor)
+    tensor.grad[:, 0] = 1.0
+    moment = Moment(0.5, bit_price=2 * price, curvature=2.0)
+    guide.learn([tensor], moment)
+    guide.show([tensor], moment)
+    return grid, before
+
+
+def test_without_a_price_of_bits_codes_are_those_of_the_nearest_entries():
+    grid, before = chosen_at(0.0)
+    assert torch.equal(grid.codes, before)
+
+
+def test_cells_that_the_loss_does_not_depend_on_take_the_shortest_code():
+    grid, before = chosen_at(1e-9)
+    assert torch.equal(grid.codes[0, 0], before[0, 0])
+    assert (grid.codes[0, 1:] == before.flatten().bincount().argmax()).all()
+
+
+def test_a_code_is_the_cheapest_in_distance_and_length():
+    price = 0.05
+    grid, before = chosen_at(price)
+    counts = before.flatten().bincount(minlength=8) + 1.0
+    lengths = (counts.sum() / counts).log2()
+    # Squares of gradients are 1 in the first row. The latents have been pulled a little towards what was chosen.
+    start = torch.from_numpy(smooth(2, 9, 10))[:, 0]
+    costs = (start[:, :, None] - grid.features()[:, None]).square().sum(0) / 2 + price * lengths
+    assert torch.equal(grid.codes[0, 0].long(), costs.argmin(1))
+    assert not torch.equal(grid.codes[0, 0], before[0, 0])
+
+
 def test_dead_entries_are_revived():
     guide, tensor = begun(Dictionary(bits=3), 2, 20, 20)
     grid = guide.coded_grids()[0]

@@ -19,7 +19,8 @@ from fieldpress.cli import main
 from fieldpress.cli.depth import codes, grey
 from fieldpress.cli.timing import view_timing
 from fieldpress.errors import ConfigError
-from fieldpress.meshing import marching_tetrahedra, mesh, ply, to_world
+from fieldpress.meshfiles import ply
+from fieldpress.meshing import marching_tetrahedra, mesh, to_world
 from fieldpress.paths import PATHS, camera_path, default_path, focus_of, looking, sized, surroundings, through
 from fieldpress.reading import decode
 from fieldpress.rendering import lay

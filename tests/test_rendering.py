@@ -8,13 +8,25 @@ import torch
 from octrees import BALL, BOX
 from torch import Tensor
 
-from fieldpress.rendering import UNIT, Path, Samples, before, bins_for, composite, lay, reached, sample
+from fieldpress.rendering import (
+    UNIT,
+    Occupancy,
+    Path,
+    Samples,
+    before,
+    bins_for,
+    composite,
+    lay,
+    reached,
+    sample,
+    weights_of,
+)
 from fieldpress.signals.space import Space
 from fieldpress.training.scene import spread
 
 FRUSTUM = Space((0.4, 0.0, -0.5, 0.0, 0.0, 0.45, -0.5, 0.0, 0.0, 0.0, -1.0, -1.5, 0.0, 0.0, -1.0, 0.0), False, 0.0)
 """What lies before z = -1.5, looked at along -z: the third coordinate is 1 - 1.5 / depth."""
-FULL = torch.zeros(4, 4, 4, dtype=torch.int32)
+FULL = Occupancy.of(torch.zeros(4, 4, 4, dtype=torch.int32))
 
 
 def rays(space: Space, count: int = 50) -> tuple[Tensor, Tensor]:
@@ -180,7 +192,7 @@ def test_only_cells_that_are_there_are_sampled():
     cells = torch.full((4, 4, 4), -1, dtype=torch.int32)
     cells[2, 1, 3], cells[1, 2, 0] = 7, 9
     path = lay(BOX, *rays(BOX, 400))
-    everywhere, found = sample(path, 16, FULL), sample(path, 16, cells)
+    everywhere, found = sample(path, 16, FULL), sample(path, 16, Occupancy.of(cells))
     at = [tuple(place) for place in (everywhere.places * 4).int().clamp(0, 3).tolist()]
     chosen = torch.tensor([place in ((2, 1, 3), (1, 2, 0)) for place in at])
     assert 5 < int(chosen.sum()) < len(chosen) / 10
@@ -189,6 +201,52 @@ def test_only_cells_that_are_there_are_sampled():
     assert found.cells.tolist() == [
         7 if place == (2, 1, 3) else 9 for place, is_in in zip(at, chosen, strict=True) if is_in
     ]
+
+
+def sparse(side: int) -> Occupancy:
+    """Every other cell, drawn, of every fiftieth block of 4 x 4 x 4 of them."""
+    generator = torch.Generator().manual_seed(1)
+    taken = torch.rand((side // 4,) * 3, generator=generator) < 0.02
+    for axis in range(3):
+        taken = taken.repeat_interleave(4, axis)
+    taken &= torch.rand((side,) * 3, generator=generator) < 0.5
+    cells = torch.full((side,) * 3, -1, dtype=torch.int32)
+    cells[taken] = torch.arange(int(taken.sum()), dtype=torch.int32)
+    return Occupancy.of(cells)
+
+
+def assert_same(ours: Samples, theirs: Samples) -> None:
+    """The same samples; how many are computed at a time may move a number by the last bit."""
+    assert torch.equal(ours.rays, theirs.rays)
+    assert torch.equal(ours.cells, theirs.cells)
+    for some, others in zip(ours[:2], theirs[:2], strict=True):
+        torch.testing.assert_close(some, others, rtol=1e-4, atol=1e-5)
+
+
+@every_space
+@pytest.mark.parametrize("distance", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("side", [32, 128])
+def test_space_that_is_empty_from_afar_is_empty(space: Space, distance: float, side: int):
+    few = sparse(side)
+    assert few.near.float().mean() < 0.5
+    nothing_skipped = few._replace(near=torch.ones_like(few.near))
+    origins, directions = rays(space, 2000)
+    path = lay(space, origins if space is FRUSTUM else distance * origins, directions)
+    jitter = torch.rand(2000, bins_for(side), generator=torch.Generator().manual_seed(2))
+    for drawn in (None, jitter):
+        expected = sample(path, bins_for(side), nothing_skipped, drawn)
+        assert len(expected.rays) > 100
+        assert_same(sample(path, bins_for(side), few, drawn), expected)
+
+
+@every_space
+def test_stretches_of_a_path_have_its_samples(space: Space):
+    path, few = lay(space, *rays(space)), sparse(32)
+    whole = sample(path, 64, few)
+    stretches = [sample(path, 64, few, among=(first, first + 16)) for first in range(0, 64, 16)]
+    together = Samples(*(torch.cat(values) for values in zip(*stretches, strict=True)))
+    in_order = torch.argsort(together.rays, stable=True)
+    assert_same(together.where(in_order), whole)
 
 
 def test_a_fine_octree_has_a_bin_for_every_cell_along_a_side():
@@ -299,6 +357,16 @@ def test_only_samples_that_light_reaches_count():
     density = torch.tensor([0.0001, 9.0, 9.0, 0.5]).double()
     # The first absorbs next to nothing, the third is behind a wall that lets 0.0001 through.
     assert reached(density, samples, 2, 1e-3).tolist() == [False, True, False, True]
+
+
+def test_what_was_absorbed_before_takes_light_away():
+    samples = packed(RAYS_OF)
+    absorbed = torch.rand(10, generator=torch.Generator().manual_seed(9)).double()
+    whole = weights_of(absorbed, samples.rays, torch.zeros(7).double())
+    # Of each ray, the nearer ones.
+    first = torch.tensor([True, True, False, True, False, True, True, False, False, True])
+    ahead = torch.zeros(7).double().index_add_(0, samples.rays[first], absorbed[first])
+    torch.testing.assert_close(weights_of(absorbed[~first], samples.rays[~first], ahead), whole[~first])
 
 
 def spread_of_pairs(weights: Tensor, samples: Samples, bins: int, count: int) -> Tensor:

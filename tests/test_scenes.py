@@ -14,7 +14,7 @@ import fieldpress
 from fieldpress.encodings.octree import octree_of
 from fieldpress.errors import ConfigError
 from fieldpress.field import Points
-from fieldpress.rendering import UNIT, bins_for, composite, lay, sample
+from fieldpress.rendering import UNIT, Occupancy, bins_for, composite, lay, sample
 from fieldpress.scenes import SceneRenderer
 from fieldpress.signals import Radiance
 from fieldpress.signals.cameras import Camera, Lens, Pose
@@ -31,6 +31,7 @@ KINDS = {
     "room": (CLOSED, orbit(4, **SIZE)),
     "forward": (CLOSED, forward(4, **SIZE)),
 }
+ONE_CELL = Occupancy.of(torch.zeros(1, 1, 1, dtype=torch.int32))
 BINS = 2048
 """Of a path: a surface is met up to a bin too late."""
 COLOUR_SLOPE = 0.9
@@ -75,7 +76,7 @@ def picture_of_the_truth(scene: Scene, space: Space, camera: Camera, pixels: np.
     """The true field through the sampling and the sums of the renderer."""
     origins, directions = (torch.from_numpy(values[pixels]) for values in camera.rays())
     path = lay(space, origins, directions)
-    samples = sample(path, BINS, torch.zeros(1, 1, 1, dtype=torch.int32))
+    samples = sample(path, BINS, ONE_CELL)
     density, colours = scene.density_and_colour(world_of(space, samples.places.double().numpy()), density=1e6)
     values = torch.from_numpy(colours.T).float()
     seen = composite(values, torch.from_numpy(density).float(), samples, len(pixels))
@@ -149,7 +150,7 @@ def plainly(scene: fieldpress.Decoded, index: int) -> torch.Tensor:
     origins, directions = map(torch.from_numpy, signal.camera(index).rays())
     octree = octree_of(scene.field)
     cells = octree.occupancy
-    samples = sample(lay(signal.space, origins, directions), bins_for(len(cells)), cells)
+    samples = sample(lay(signal.space, origins, directions), bins_for(len(cells)), Occupancy.of(cells))
     with torch.inference_mode():
         values = scene.field.planar(Points(samples.places, directions[samples.rays]))
     seen = composite(values[:3], values[3], samples, len(origins))
@@ -305,6 +306,6 @@ def test_a_space_that_is_flat_shows_something_all_the_same(contracted: bool):
 def test_lengths_are_counted_in_parts_of_the_cube():
     # What the format promises: a density of 1 absorbs 1 in 1/128 of the cube's side.
     path = lay(BOX, torch.tensor([[0.0, 0.0, -3.0]]), torch.tensor([[0.0, 0.0, 1.0]]))
-    samples = sample(path, 64, torch.zeros(1, 1, 1, dtype=torch.int32))
+    samples = sample(path, 64, ONE_CELL)
     assert UNIT == 128
     torch.testing.assert_close(samples.lengths, torch.full((64,), 2.0))

@@ -455,6 +455,8 @@ def test_the_command_line_writes_a_mesh_and_pictures(
     file = str(encoded[1])
     assert cli.main(["decode", file, str(tmp_path / "back.ply")]) == 0
     assert len(load_mesh(tmp_path / "back.ply").faces) == len(mesh_of(fieldpress.open(file))[1])
+    assert cli.main(["decode", file, str(tmp_path / "back.OBJ")]) == 0
+    assert len(load_mesh(tmp_path / "back.OBJ").faces) == len(mesh_of(fieldpress.open(file))[1])
     assert cli.main(["decode", file, str(tmp_path / "film.mp4"), "--levels", "2"]) == 0
     assert (tmp_path / "film.mp4").stat().st_size > 500
     assert cli.main(["decode", file, str(tmp_path / "back.ply")]) == 2

@@ -1,9 +1,9 @@
-"""A surface of a scene: marching tetrahedra over its density, coloured as seen from outside, as a PLY file.
+"""A surface of a scene: marching tetrahedra over its density, coloured as seen from outside.
 
 ::
 
     density at the centres of the finest cells ── marching tetrahedra ──> triangles in the cube
-    triangles ── out of the cube into the world ──> far ones left out ── colours from the field ──> PLY
+    triangles ── out of the cube into the world ──> far ones left out ── colours from the field ──> mesh
 
 Each cube of eight neighbouring centres is cut into six tetrahedra around one of its diagonals, the same one everywhere,
 so that neighbours agree on every edge and the surface has no holes. Source: Payne and Toga 1990; Kuhn's cut of a cube.
@@ -72,26 +72,6 @@ def mesh(field: Field, signal: Radiance, device: torch.device | str = "cpu") -> 
     inside = (np.stack(np.unravel_index(full, grid.shape), 1) - 0.5) / side
     colours = _colours(field, octree.occupancy, places[used], inside, -_normals(world, faces), device)
     return Mesh(world.astype(np.float32), faces.astype(np.int32), colours)
-
-
-def ply(surface: Mesh) -> bytes:
-    """A mesh as a binary PLY file.
-
-    Source: Turk, "The PLY Polygon File Format", 1994.
-    """
-    header = (
-        "ply\nformat binary_little_endian 1.0\n"
-        f"element vertex {len(surface.vertices)}\n"
-        "property float x\nproperty float y\nproperty float z\n"
-        "property uchar red\nproperty uchar green\nproperty uchar blue\n"
-        f"element face {len(surface.faces)}\n"
-        "property list uchar int vertex_indices\nend_header\n"
-    )
-    vertices = np.empty(len(surface.vertices), [("place", "<f4", 3), ("colour", "u1", 3)])
-    vertices["place"], vertices["colour"] = surface.vertices, surface.colours
-    faces = np.empty(len(surface.faces), [("count", "u1"), ("vertices", "<i4", 3)])
-    faces["count"], faces["vertices"] = 3, surface.faces
-    return header.encode() + vertices.tobytes() + faces.tobytes()
 
 
 def marching_tetrahedra(

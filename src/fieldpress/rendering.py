@@ -9,11 +9,13 @@ A density is absorption per 1/128 of the cube's side, so what a place absorbs do
 how finely a path is sampled. Source of the model: Max 1995; NeRF (Mildenhall et al. 2020).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from fieldpress.signals.space import Space
 
@@ -22,6 +24,12 @@ UNIT = 128.0
 _LEAST_BINS = 64
 _FAR = 1e6
 """A point so far along a ray, in multiples of the scene's size, stands for infinity."""
+_WIDER = 4
+"""Cells along a side of a cell of the map that is asked first."""
+_TOGETHER = 8
+"""Bins that are asked for together: half of them are at most as long as a cell of that map, if paths are straight."""
+_BENT = 1.1
+"""Between its ends a bent path is farther from their middle than the ends are, at most by this factor."""
 
 
 class Path(NamedTuple):
@@ -59,14 +67,23 @@ class Path(NamedTuple):
 
     def part(self, rays: Int[Tensor, "n"]) -> "Path":
         """The paths of these rays."""
-        start, step, first, last, hit = (values[rays] for values in self[:5])
+        start, step, first, last, hit = (values.index_select(0, rays) for values in self[:5])
         return Path(start, step, first, last, hit, self.contracted)
+
+    def lengths(self, bins: int, columns: Int[Tensor, "n"], rays: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """Of one of ``bins`` equal parts of each of these rays' paths, in :data:`UNIT`."""
+        if not self.contracted:
+            return self.step.norm(dim=1).mul_(UNIT / bins)[rays]
+        ends = torch.stack([columns, columns + 1], 1) / bins
+        x, y, z = (axis[:, 1] - axis[:, 0] for axis in self.part(rays).at(ends))
+        return x.square_().addcmul_(y, y).addcmul_(z, z).sqrt_().mul_(UNIT)
 
     def distances(self, shares: Float[Tensor, "n"], rays: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
         """World distances from the camera of places along these rays."""
-        first, last = self.first[rays], self.last[rays]
+        first = self.first.index_select(0, rays)
         if self.contracted:
             return _contracted_distance(shares, first[:, 0]) * first[:, 1]
+        last = self.last.index_select(0, rays)
         near, far = (1 - shares) * last[:, 1], shares * first[:, 1]
         return (near * first[:, 0] + far * last[:, 0]) / (near + far)
 
@@ -112,6 +129,27 @@ def lay(space: Space, origins: Float[Tensor, "rays 3"], directions: Float[Tensor
     return Path(start.float(), (stop - start).float(), first, last, hit, False)
 
 
+class Occupancy(NamedTuple):
+    """Where something is, so that empty space is not even looked at sample by sample.
+
+    Attributes:
+        cells: The cells of a grid: a number each, -1 where nothing is.
+        near: The same from afar, with four cells along a side of each of these: whether anything is in one, or in one
+            of the 26 around it.
+    """
+
+    cells: Int[Tensor, "s s s"]
+    near: Bool[Tensor, "w w w"]
+
+    @staticmethod
+    def of(cells: Int[Tensor, "s s s"]) -> "Occupancy":
+        """Made for a map of cells; the side is a power of two."""
+        within = min(_WIDER, len(cells))
+        wide = len(cells) // within
+        taken = (cells >= 0).view(wide, within, wide, within, wide, within).any(5).any(3).any(1)
+        return Occupancy(cells, functional.max_pool3d(taken[None, None].float(), 3, 1, 1)[0, 0] > 0)
+
+
 class Samples(NamedTuple):
     """Places along rays, packed: ray after ray, near to far.
 
@@ -140,37 +178,74 @@ def bins_for(side: int) -> int:
 
 
 def sample(
-    path: Path, bins: int, cells: Int[Tensor, "s s s"], jitter: Float[Tensor, "rays bins"] | None = None
+    path: Path,
+    bins: int,
+    occupancy: Occupancy,
+    jitter: Float[Tensor, "rays bins"] | None = None,
+    among: tuple[int, int] | None = None,
 ) -> Samples:
-    """One sample in every bin of every path, where the map of cells is not negative.
+    """One sample in every bin of every path that is in a cell with a number.
 
     Args:
         path: From :func:`lay`.
         bins: Equal parts of each path.
-        cells: The map, -1 where nothing is.
+        occupancy: The cells.
         jitter: Where in its bin each sample lies, in [0, 1); the middle if none.
+        among: The first bin and the one after the last to look at; all if none.
     """
-    side, device = len(cells), path.start.device
-    offsets = torch.arange(bins, dtype=torch.float32, device=device)
-    shares = ((offsets + 0.5) / bins).expand(len(path.start), bins) if jitter is None else (offsets + jitter) / bins
-    x, y, z = path.at(shares)
+    first, last = among or (0, bins)
+    together = math.gcd(_TOGETHER, first, last)
+    rays, groups = _promising(path, torch.arange(first, last + 1, together, device=path.start.device) / bins, occupancy)
+    columns = (first + groups * together)[:, None] + torch.arange(together, device=path.start.device)
+    shares = (columns + (0.5 if jitter is None else jitter[rays[:, None], columns])) / bins
+    x, y, z = path.part(rays).at(shares)
+    found = occupancy.cells.flatten().index_select(0, _flat(x, y, z, len(occupancy.cells)))
+    chosen = (found >= 0).nonzero()[:, 0]
+    found, columns, shares, x, y, z = (
+        values.flatten().index_select(0, chosen) for values in (found, columns, shares, x, y, z)
+    )
+    rays = rays.index_select(0, chosen // together)
+    return Samples(torch.stack([x, y, z], 1), path.lengths(bins, columns, rays), rays, shares, found)
+
+
+def _promising(path: Path, borders: Float[Tensor, "n"], occupancy: Occupancy) -> tuple[Tensor, Tensor]:
+    """The stretches between neighbouring borders on which something may be: their rays, and their numbers."""
+    wide = len(occupancy.near)
+    ends = path.at(borders.expand(len(path.start), len(borders)))
+    x, y, z = ((axis[:, :-1] + axis[:, 1:]) / 2 for axis in ends)
+    near = occupancy.near.flatten().index_select(0, _flat(x, y, z, wide)).view(x.shape)
+    # Whatever is within a cell's side of a place is in its cell or in one of those around it.
+    far = torch.stack([axis.diff(dim=1).abs_() for axis in ends]).amax(0) > (2 + 1e-4) / wide / (
+        _BENT if path.contracted else 1
+    )
+    rays, groups = ((near | far) & path.hit[:, None]).nonzero(as_tuple=True)
+    return rays, groups
+
+
+def _flat(x: Tensor, y: Tensor, z: Tensor, side: int) -> Int[Tensor, "n"]:
+    """The cells that places are in, as flat numbers."""
     flat = x.mul(side).int().clamp_(0, side - 1)
     flat.mul_(side).add_(y.mul(side).int().clamp_(0, side - 1))
     flat.mul_(side).add_(z.mul(side).int().clamp_(0, side - 1))
-    found = cells.flatten().index_select(0, flat.flatten()).view_as(flat)
-    rays, columns = ((found >= 0) & path.hit[:, None]).nonzero(as_tuple=True)
-    chosen = rays * bins + columns
-    places = torch.stack([axis.flatten()[chosen] for axis in (x, y, z)], 1)
-    part = path.part(rays)
-    begin, end = (torch.stack(part.at((columns[:, None] + i) / bins), 2)[:, 0] for i in (0, 1))
-    lengths = (end - begin).norm(dim=1) * UNIT
-    return Samples(places, lengths, rays, shares.reshape(-1)[chosen], found.flatten()[chosen])
+    return flat.flatten()
+
+
+def weights_of(
+    absorbed: Float[Tensor, "n"], rays: Int[Tensor, "n"], ahead: Float[Tensor, "rays"]
+) -> Float[Tensor, "n"]:
+    """What each sample adds to what its ray sees: the light that gets there, times the share that it absorbs.
+
+    Args:
+        absorbed: Density times length, near to far.
+        rays: Which ray each is on; rises.
+        ahead: What each ray's earlier samples have absorbed.
+    """
+    return torch.exp(-before(absorbed, rays, len(ahead)) - ahead[rays]) * -torch.expm1(-absorbed)
 
 
 def reached(density: Float[Tensor, "n"], samples: Samples, rays: int, least: float) -> Bool[Tensor, "n"]:
     """Which samples add at least so much to what their ray sees: light still gets there, and they absorb some."""
-    absorbed = density * samples.lengths
-    return torch.exp(-before(absorbed, samples.rays, rays)) * -torch.expm1(-absorbed) > least
+    return weights_of(density * samples.lengths, samples.rays, density.new_zeros(rays)) > least
 
 
 def before(values: Float[Tensor, "n"], rays: Int[Tensor, "n"], count: int) -> Float[Tensor, "n"]:

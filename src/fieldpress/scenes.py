@@ -1,5 +1,6 @@
 """What the cameras of a scene see: pictures and distances, from a field alone."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,11 +10,11 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from fieldpress.encodings.corners import CORNERS
 from fieldpress.encodings.octree import octree_of
-from fieldpress.field import Field, Points
+from fieldpress.field import Field
 from fieldpress.pictures import Pictures, to_bytes
-from fieldpress.rendering import UNIT, bins_for, composite, lay, reached, sample
+from fieldpress.rendering import UNIT, Occupancy, bins_for, lay, sample, weights_of
+from fieldpress.shading import shader_of
 from fieldpress.signals.cameras import Camera
 from fieldpress.signals.radiance import Radiance
 
@@ -23,8 +24,10 @@ _EMPTY = 2e-2
 """What a cell has to absorb of the light that crosses it, at most, to be skipped."""
 _LEAST_WEIGHT = 3e-3
 """What a sample has to add to its ray's colour to be given one: less than an 8-bit code."""
-_WITHIN = 1e-3
-"""Corners are looked at from so far inside their cell, in cells: on the border the neighbour would answer."""
+_OPAQUE = -math.log(_LEAST_WEIGHT)
+"""Behind what absorbs so much no sample can add that."""
+_STRETCH = 32
+"""Bins of a path that are looked at before the next ones."""
 
 
 class Seen(NamedTuple):
@@ -46,25 +49,20 @@ class SceneRenderer:
         device: Where the field is.
     """
 
+    @torch.inference_mode()
     def __init__(self, field: Field, signal: Radiance, device: torch.device | str = "cpu") -> None:
-        self._field, self._signal, self._device = field, signal, device
+        self._signal, self._device = signal, device
         octree = octree_of(field)
-        self._side = octree.config.side(octree.shown - 1)
-        with torch.inference_mode():
-            self._cells = self._occupied(octree.occupancy)
+        self._bins = bins_for(octree.config.side(octree.shown - 1))
+        self._shader = shader_of(field)
+        self._occupancy = Occupancy.of(self._worth_a_look(octree.occupancy))
 
-    def _occupied(self, rows: Int[Tensor, "s s s"]) -> Int[Tensor, "s s s"]:
+    def _worth_a_look(self, rows: Int[Tensor, "s s s"]) -> Int[Tensor, "s s s"]:
         """The map of cells without those that absorb nothing. A density is greatest at a corner of its cell."""
-        places = (rows >= 0).nonzero()
-        numbers = rows[places.unbind(1)].long()
-        greatest = rows.new_zeros(len(places), dtype=torch.float32)
-        for corner in CORNERS.to(places.device).float() * (1 - 2 * _WITHIN) + _WITHIN:
-            for part in torch.arange(len(places), device=places.device).split(8 * _RAYS):
-                density = self._field.planar(Points((places[part] + corner) / self._side))[0]
-                greatest[part] = torch.maximum(greatest[part], density)
-        keep = greatest * (UNIT / self._side) > _EMPTY
+        keep = (self._shader.greatest() * (UNIT / len(rows)) > _EMPTY).nonzero()[:, 0]
+        self._shader.keep(keep)
         cells = torch.full_like(rows, -1)
-        cells[places[keep].unbind(1)] = numbers[keep].to(cells.dtype)
+        cells[self._shader.places.unbind(1)] = torch.arange(len(keep), dtype=cells.dtype, device=cells.device)
         return cells
 
     @torch.inference_mode()
@@ -90,20 +88,30 @@ class SceneRenderer:
         return torch.cat(pictures), torch.cat(distances)
 
     def _see(self, origins: Tensor, directions: Tensor) -> Seen:
+        """Goes along the rays a stretch at a time; those that light no longer comes through are left behind."""
         count = len(origins)
         path = lay(self._signal.space, origins, directions)
-        samples = sample(path, bins_for(self._side), self._cells)
-        points = Points(samples.places)
-        density = self._field.planar(points)[0]
-        worth = reached(density, samples, count, _LEAST_WEIGHT).nonzero()[:, 0]
-        samples = samples.where(worth)
-        values = self._field.planar(points.part(worth, directions[samples.rays]))
-        rendered = composite(values[:3], values[3], samples, count)
+        rays = path.hit.nonzero()[:, 0]
+        absorbed, absorbed_by_seen, opacity, far = origins.new_zeros(4, count)
+        colours = origins.new_zeros(count, 3)
+        for first in range(0, self._bins, _STRETCH):
+            samples = sample(path.part(rays), self._bins, self._occupancy, among=(first, first + _STRETCH))
+            samples = samples._replace(rays=rays[samples.rays])
+            answer = self._shader.answer(samples.places, samples.cells)
+            own = answer.densities * samples.lengths
+            worth = (weights_of(own, samples.rays, absorbed) > _LEAST_WEIGHT).nonzero()[:, 0]
+            absorbed.index_add_(0, samples.rays, own)
+            own, on, shares = (values.index_select(0, worth) for values in (own, samples.rays, samples.shares))
+            weights = weights_of(own, on, absorbed_by_seen)
+            absorbed_by_seen.index_add_(0, on, own)
+            opacity.index_add_(0, on, weights)
+            far.index_add_(0, on, path.distances(shares, on).mul_(weights))
+            seen = answer.colours(worth, directions.index_select(0, on))
+            colours.index_add_(0, on, seen.mul_(weights).T)
+            rays = rays[absorbed[rays] < _OPAQUE]
         behind = torch.tensor(self._signal.background, device=origins.device)
-        colours = rendered.colours + (1 - rendered.opacity[:, None]) * behind
-        far = path.distances(samples.shares, samples.rays)
-        total = far.new_zeros(count).index_add_(0, samples.rays, rendered.weights * far)
-        return Seen(colours, rendered.opacity, total / rendered.opacity.clamp_min(1e-6))
+        colours += (1 - opacity[:, None]) * behind
+        return Seen(colours, opacity, far / opacity.clamp_min(1e-6))
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ class Decode:
     file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
     """A file that fieldpress wrote."""
     out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
-    """A .mp4, .mkv (lossless), .y4m or .png file, a folder for .png files, or - for .y4m on standard output; a .ply
-    file for the surface of a shape."""
+    """A .mp4, .mkv (lossless), .y4m or .png file, a folder for .png files, or - for .y4m on standard output; a .ply,
+    .obj or .stl file for the surface of a shape."""
     frames: Annotated[str | None, arg(metavar="A:B[:STEP]")] = None
     """Which pictures, as Python slices them: 10:20 are 10 to 19, -5: the last five, ::2 every other one, 7 that one."""
     scale: Annotated[float, arg(metavar="S")] = 1.0
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     from fieldpress.sinks import check_output, write_pictures
     from fieldpress.views import view
 
-    if Path(command.out).suffix.lower() == ".ply":
+    if Path(command.out).suffix.lower() in (".ply", ".obj", ".stl"):
         _write_mesh(command)
         return 0
     check_output(command.out, force=command.force)
@@ -110,21 +110,24 @@ def _write_mesh(command: Decode) -> None:
     import numpy as np
 
     from fieldpress.checks import check_target
-    from fieldpress.meshing import Mesh, ply
+    from fieldpress.meshfiles import WRITERS
+    from fieldpress.meshing import Mesh
     from fieldpress.saving import save
     from fieldpress.shapes import COLOUR, mesh_of
     from fieldpress.signals.shape import Shape
 
     check_target(Path(command.out), command.force)
     if command.frames is not None or command.crop is not None or (command.scale, command.time_scale) != (1, 1):
-        raise ConfigError("--frames, --scale, --time-scale and --crop are for pictures, and a .ply file is a mesh")
+        suffix = Path(command.out).suffix.lower()
+        raise ConfigError(f"--frames, --scale, --time-scale and --crop are for pictures, and a {suffix} file is a mesh")
     with opened(command.file, command.device, command.levels) as file:
         if not isinstance(file.signal, Shape):
             raise ConfigError(f"{command.file} holds no shape; a mesh of a scene comes from fieldpress render --mesh")
         decoded = file.decode()
     vertices, faces = mesh_of(decoded)
     colour = np.rint(255 * np.array(COLOUR)).astype(np.uint8)
-    save(command.out, ply(Mesh(vertices, faces, np.broadcast_to(colour, vertices.shape))))
+    write = WRITERS[Path(command.out).suffix.lower()]
+    save(command.out, write(Mesh(vertices, faces, np.broadcast_to(colour, vertices.shape))))
 
 
 def frame_range(text: str) -> slice:

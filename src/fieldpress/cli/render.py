@@ -208,7 +208,8 @@ def _film(
 
 
 def _write_mesh(out: str, decoded: "Decoded", scene: "Radiance") -> None:
-    from fieldpress.meshing import mesh, ply
+    from fieldpress.meshfiles import ply
+    from fieldpress.meshing import mesh
     from fieldpress.saving import save
 
     with activity("finding the surface"):

@@ -9,9 +9,13 @@ cell and their moments are not needed.
 Work is bounded. The whole table is quantised once per step, never per sample, and only where the step has touched it;
 where that is more than a few cells, a part of it at a time, in turn. So are the cells that only show the news of moved
 entries.
+
+Where bits have a price (``training.rate_weight``), a code is chosen for its length too: entropy-constrained vector
+quantisation (Chou, Lookabaugh and Gray 1989), with distances weighted by how much the loss depends on a cell. Most
+corners of a scene are hardly ever seen, and take the code that most others have.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,10 +34,25 @@ _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
 _DISTANCES = 1 << 21
 """Distances of cells to entries in a step, at most, where every step touches every cell."""
+_DEAREST = 1e6
+"""A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
 _BLOCK = 1 << 22
 """Distances computed at a time: 16 MB of them."""
 _SHOWN = 1 << 18
 """Cells that a step shows anew beside those it has touched."""
+
+
+_ALL = slice(None)
+
+
+class Reading(NamedTuple):
+    """Gradients of a step."""
+
+    slices: Int[Tensor, "slices"] | None
+    """That the step has read; all if none."""
+    cells: Int[Tensor, "n"]
+    """Those with a gradient, as flat numbers."""
+    gradients: Float[Tensor, "n channels"]
 
 
 class CodedGrid(nn.Module):
@@ -50,6 +69,10 @@ class CodedGrid(nn.Module):
     """Root mean square of the grid when it began: so the learning rate of entries is relative to it."""
     codes: Int[Tensor, "groups *cells"]
     latent: Float[Tensor, "channels *cells"]
+    squares: Float[Tensor, "groups *cells"]
+    """Of gradients: means over a group's channels, summed over the steps that :meth:`weigh` has seen."""
+    steps: Int[Tensor, ""]
+    """How many these are."""
     turns: Int[Tensor, "2"]
     """Where the next renewal and the next showing begin."""
 
@@ -63,8 +86,10 @@ class CodedGrid(nn.Module):
         codes = torch.zeros(len(self.groups), *tensor.shape[1:], dtype=torch.int32, device=tensor.device)
         self.register_buffer("codes", codes)
         self.register_buffer("latent", torch.zeros_like(tensor.detach()) if self.learns_codes else tensor.new_zeros(0))
+        self.register_buffer("squares", torch.zeros(codes.shape if self.learns_codes else 0, device=tensor.device))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
-        self._touched: Tensor | None = None
+        self._touched: Tensor | slice | None = None
         self._renewed = max(1, _DISTANCES >> compressor.bits)
 
     def begin(self, tensor: Tensor) -> None:
@@ -76,42 +101,64 @@ class CodedGrid(nn.Module):
         self.codes.copy_(torch.from_numpy(codes))
         if self.learns_codes:
             self.latent.copy_(tensor)
-        self._show(tensor, torch.arange(tensor.shape[1], device=tensor.device))
+        self._show(tensor, _ALL)
 
-    def learn(self, tensor: nn.Parameter) -> None:
-        """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too."""
+    def read(self, tensor: nn.Parameter) -> Reading | None:
+        """What the gradients of a step say; nothing where the step has not read the grid."""
         gradient = tensor.grad
         if gradient is None:
-            return
+            return None
+        slices = None
         if gradient.is_sparse:
             tensor.grad = gradient = gradient.coalesce()
-            slices = gradient.indices()[1][: len(gradient.indices()[1]) // len(tensor)]
-            values = gradient.values().reshape(len(tensor), -1)
             self._renewed = max(_RENEWED, self._renewed)
-        else:
-            slices = torch.arange(tensor.shape[1], device=tensor.device)
-            values = gradient.reshape(len(tensor), -1)
+            slices = gradient.indices()[1][: len(gradient.indices()[1]) // len(tensor)]
+            gradient = gradient.values()
+        values = gradient.reshape(len(tensor), -1)
+        seen = values.abs().amax(0).nonzero()[:, 0]
+        inner = tensor[0, 0].numel()
+        cells = seen if slices is None else slices[seen // inner] * inner + seen % inner
+        return Reading(slices, cells, values.T.index_select(0, seen))
+
+    def weigh(self, reading: Reading) -> None:
+        """Remembers how much the loss of a step depends on each cell, begun or not."""
+        if not self.learns_codes:
+            return
+        self.steps += 1
+        for group, squares in zip(self.groups, self.squares, strict=True):
+            squares.view(-1)[reading.cells] += reading.gradients[:, group].square().mean(1)
+
+    def learn(self, tensor: nn.Parameter, reading: Reading) -> None:
+        """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too."""
         self.entries.grad = torch.zeros_like(self.entries)
         for group, codes in zip(self.groups, self.codes, strict=True):
-            self.entries.grad[group].index_add_(1, codes[slices].flatten(), values[group])
+            shown = codes.view(-1).index_select(0, reading.cells)
+            self.entries.grad[group].T.index_add_(0, shown, reading.gradients[:, group])
         self.entries.grad *= self.scale
-        if self.learns_codes:
-            self._touched = slices
-            self.latent[:, slices] -= tensor[:, slices]
-        else:
+        if not self.learns_codes:
             tensor.grad = None
+            return
+        self._touched = _ALL if reading.slices is None else reading.slices
+        # The latent less what is shown, plus what becomes of that: the latent plus the optimiser's update.
+        _add(self.latent, tensor, self._touched, -1)
 
-    def show(self, tensor: Tensor) -> None:
-        """After the optimiser's step: renews codes, and shows what they stand for."""
+    def show(self, tensor: Tensor, price: float = 0.0) -> None:
+        """After the optimiser's step: renews codes, and shows what they stand for.
+
+        Args:
+            tensor: What is shown.
+            price: Of a bit, in squared gradients times squared distances.
+        """
+        touched, self._touched = self._touched, None
+        if touched is not None:
+            _add(self.latent, tensor, touched, 1)
+            self._renew(touched, price)
+        if isinstance(touched, slice):
+            self._show(tensor, _ALL)
+            return
         count = max(1, _SHOWN // tensor[0, 0].numel())
-        slices = self._turn(1, count, tensor.shape[1], tensor.device)
-        if self._touched is not None:
-            # The latent less what was shown, plus what became of that: the latent plus the optimiser's update.
-            self.latent[:, self._touched] += tensor[:, self._touched]
-            self._renew(self._touched)
-            slices = torch.cat([slices, self._touched]).unique()
-            self._touched = None
-        self._show(tensor, slices)
+        turn = self._turn(1, count, tensor.shape[1], tensor.device)
+        self._show(tensor, turn if touched is None else torch.cat([turn, touched]).unique())
 
     def revive(self) -> None:
         """Entries that no cell shows move beside those that err most, and share their cells."""
@@ -142,27 +189,48 @@ class CodedGrid(nn.Module):
         """The bytes of the grid."""
         return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64))
 
-    def _renew(self, slices: Int[Tensor, "n"]) -> None:
-        """The nearest entry for the cells of these slices, or for those whose turn it is."""
+    def _renew(self, slices: Tensor | slice, price: float) -> None:
+        """The nearest entry for the cells of these slices, or for those whose turn it is.
+
+        Where bits have a price, it is the entry with the least sum of half the squared distance times the mean square
+        of the cell's gradients, and the price times the length of its code.
+        """
         inner = self.codes[0, 0].numel()
-        total = len(slices) * inner
-        cells = self._turn(0, self._renewed, total, slices.device)
-        cells = slices[cells // inner] * inner + cells % inner
+        total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
+        cells = self._turn(0, self._renewed, total, self.codes.device)
+        if not isinstance(slices, slice):
+            cells = slices[cells // inner] * inner + cells % inner
         features = self.features()
-        for group, codes in zip(self.groups, self.codes, strict=True):
+        for number, (group, codes) in enumerate(zip(self.groups, self.codes, strict=True)):
             entries, latent = features[group], self.latent[group].flatten(1)
             values = latent[:, cells]
             half_squares = entries.square().sum(0) / 2
-            parts = values.split(max(1, _BLOCK // entries.shape[1]), dim=1)
-            found = torch.cat([torch.addmm(half_squares, part.T, entries, beta=-1).argmax(1) for part in parts])
+            known, asked = entries, values
+            if price:
+                known = torch.cat([entries, -self._lengths(codes)[None]])
+                asked = torch.cat([values, self._prices(number, cells, price)[None]])
+            parts = asked.split(max(1, _BLOCK // entries.shape[1]), dim=1)
+            found = torch.cat([torch.addmm(half_squares, part.T, known, beta=-1).argmax(1) for part in parts])
             codes.view(-1)[cells] = found.to(codes.dtype)
             latent[:, cells] = values.lerp(entries[:, found], _PULL)
 
-    def _show(self, tensor: Tensor, slices: Int[Tensor, "n"]) -> None:
+    def _lengths(self, codes: Int[Tensor, "*cells"]) -> Float[Tensor, "entries"]:
+        """Bits of each code, by how many cells have it."""
+        count = self.entries.shape[1]
+        shown = torch.bincount(codes.flatten(), minlength=count) + 1.0
+        return (shown.sum() / shown).log2()
+
+    def _prices(self, number: int, cells: Int[Tensor, "n"], price: float) -> Float[Tensor, "n"]:
+        """Of a bit in each of these cells, in squared distances of its features."""
+        squares = self.squares[number].flatten()[cells] / self.steps.clamp_min(1)
+        return (price / squares).clamp_max_(_DEAREST * float(self.scale) ** 2)
+
+    def _show(self, tensor: Tensor, slices: Tensor | slice) -> None:
         features = self.features()
         for group, codes in zip(self.groups, self.codes, strict=True):
             chosen = codes[slices]
-            tensor[group, slices] = features[group].index_select(1, chosen.flatten()).unflatten(1, chosen.shape)
+            rows = features[group].T.contiguous().index_select(0, chosen.flatten())
+            tensor[group, slices] = rows.T.unflatten(1, chosen.shape)
 
     def _turn(self, which: int, count: int, total: int, device: Any) -> Int[Tensor, "n"]:
         """The next ``count`` of ``total`` in turn, or all."""
@@ -171,3 +239,10 @@ class CodedGrid(nn.Module):
         first = int(self.turns[which]) % total
         self.turns[which] = (first + count) % total
         return torch.arange(first, first + count, device=device) % total
+
+
+def _add(total: Tensor, tensor: Tensor, slices: Tensor | slice, sign: int) -> None:
+    if isinstance(slices, slice):
+        total.add_(tensor, alpha=sign)
+    else:
+        total[:, slices] += sign * tensor[:, slices]

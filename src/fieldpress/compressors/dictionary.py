@@ -36,7 +36,7 @@ class Dictionary(Compressor):
     dictionary of its own. Grids with fewer cells than a dictionary has entries, matrices and vectors go to ``parts``.
 
     Source: Takikawa et al., SIGGRAPH 2022. Special guidance learns entries by gradients while training goes on, and
-    with ``codes`` learned also the codes (``coded_grid.py``).
+    with ``codes`` learned also the codes, against a price on bits where there is one (``coded_grid.py``).
     """
 
     id: ClassVar[str] = "dictionary"

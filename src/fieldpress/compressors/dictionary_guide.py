@@ -57,15 +57,19 @@ class DictionaryGuide(Guide):
 
     @torch.no_grad()
     def learn(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
-        if self.begun:
-            for grid, tensor in self._coded(tensors):
-                grid.learn(tensor)
+        for grid, tensor in self._coded(tensors):
+            reading = grid.read(tensor) if self.begun or moment.bit_price else None
+            if reading is not None and moment.bit_price:
+                grid.weigh(reading)
+            if reading is not None and self.begun:
+                grid.learn(tensor, reading)
 
     @torch.no_grad()
     def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
         if self.begun:
+            price = moment.bit_price / moment.curvature if moment.curvature else 0.0
             for grid, tensor in self._coded(tensors):
-                grid.show(tensor)
+                grid.show(tensor, price)
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         return 8.0 * len(self._write(tensors)) if self.begun else super().size(tensors)

@@ -65,6 +65,8 @@ class Moment(NamedTuple):
     """Of the training budget, in [0, 1]."""
     bit_price: float = 0.0
     """What one bit of the file adds to the loss."""
+    curvature: float = 0.0
+    """Of the loss along a number, for each unit of the mean square of its gradients; 0 if that is not known."""
 
 
 class Guide(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
-from fieldpress.field import Decoder, DecoderConfig, Latent, Points, apply_linear
+from fieldpress.field import Decoder, DecoderConfig, Latent, Points
 
 _START_DENSITY = -5.0
 """Bias of the density before softplus: a fresh field is a thin fog, through which every ray sees all of the scene."""
@@ -67,16 +67,31 @@ class RadianceDecoder(Decoder):
         assert isinstance(latent.query, Points), "a radiance decoder answers for points"
         if latent.query.directions is None:
             return functional.softplus(latent.linear(self.density.weight, self.density.bias))
-        first, *others = self.hidden
+        first = self.hidden[0]
         weight = torch.cat([self.density.weight, first.weight])  # pyright: ignore[reportArgumentType, reportCallIssue]
         bias = torch.cat([self.density.bias, first.bias])  # pyright: ignore[reportArgumentType, reportCallIssue]
         mixed = latent.linear(weight, bias)
-        density = functional.softplus(mixed[:1])
-        hidden = mixed[1:] + apply_linear(self.view, harmonics(latent.query.directions))
-        hidden = functional.relu(hidden)
-        for layer in others:
-            hidden = functional.relu(linear_layer(layer, hidden))  # pyright: ignore[reportArgumentType]
-        return torch.cat([torch.sigmoid(linear_layer(self.last, hidden)), density])
+        colours = self._colours(mixed[1:] + self.view @ harmonics(latent.query.directions))
+        return torch.cat([colours, functional.softplus(mixed[:1])])
+
+    def density_readings(self, features: Float[Tensor, "features n"]) -> Float[Tensor, "n"]:
+        """What a density is the softplus of: linear in the features, so it can be interpolated in their place."""
+        return (self.density.weight @ features + self.density.bias)[0]
+
+    def colours(self, features: Float[Tensor, "features n"], directions: Float[Tensor, "n 3"]) -> Float[Tensor, "3 n"]:
+        """Colours alone, of places with these features seen from these directions. No gradients."""
+        first = self.hidden[0]
+        assert isinstance(first, nn.Linear)
+        view = self.view.clone()
+        view[:, 0] += first.bias  # the first harmonic is 1
+        return self._colours((first.weight @ features).addmm_(view, harmonics(directions)))
+
+    def _colours(self, mixed: Float[Tensor, "width n"]) -> Float[Tensor, "3 n"]:
+        """From what goes into the first rectifier, which is overwritten."""
+        hidden = mixed.relu_()
+        for layer in list(self.hidden)[1:]:
+            hidden = linear_layer(layer, hidden).relu_()  # pyright: ignore[reportArgumentType]
+        return torch.sigmoid(linear_layer(self.last, hidden))
 
 
 HARMONICS = 9

@@ -173,12 +173,18 @@ class Trainer:
                 group["lr"] *= self.budget.pace(self._step_seconds) * steps_per_pass
         self._optimiser.zero_grad(set_to_none=True)
         mean_squared_error = self._objective.descend(self.field, share)
-        moment = Moment(share, self.training.rate_weight / self._objective.pixels)
+        moment = Moment(share, self.training.rate_weight / self._objective.pixels, self._curvature)
         self.chunks.add_penalties()
         self.chunks.learn(moment)
         self._optimiser.step()
         self.chunks.show(moment)
         return mean_squared_error
+
+    @property
+    def _curvature(self) -> float:
+        """For :class:`Moment`, where the loss is a mean of squared errors: a gradient is twice the mean of error times
+        slope, a curvature twice the mean of the squared slope (Gauss-Newton)."""
+        return self._objective.pixels_per_step / (2 * self._error) if self._error else 0.0
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs, as tensors and plain values; for :meth:`load_state`."""

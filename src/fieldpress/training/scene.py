@@ -8,12 +8,12 @@ ray sees gets a colour and a gradient.
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from fieldpress.encodings.octree import OctreeEncoding, octree_of
 from fieldpress.field import Field, Points
-from fieldpress.rendering import Path, Rendered, Samples, before, bins_for, composite, lay, reached, sample
+from fieldpress.rendering import Occupancy, Path, Rendered, Samples, before, bins_for, composite, lay, reached, sample
 from fieldpress.signals.space import Space
 from fieldpress.training.objective import Objective
 from fieldpress.training.rays import PhotoRays
@@ -51,16 +51,15 @@ class Sight:
         encoding.show_levels(levels)
         self.levels = levels
         self.bins = bins_for(encoding.config.side(levels - 1))
+        self.occupancy = Occupancy.of(encoding.occupancy)
         self.densities = torch.ones(encoding.config.cells[levels - 1], device=encoding.octants[0].device)
         """Greatest density met in each cell lately; 1 where none was yet."""
 
-    def look(
-        self, field: Field, cells: Int[Tensor, "s s s"], path: Path, directions: Tensor, generator: torch.Generator
-    ) -> Glance:
+    def look(self, field: Field, path: Path, directions: Tensor, generator: torch.Generator) -> Glance:
         """Renders rays with jittered samples, differentiable in the field."""
         count, device = len(directions), directions.device
         jitter = torch.rand(count, self.bins, generator=generator).to(device)
-        samples = sample(path, self.bins, cells, jitter)
+        samples = sample(path, self.bins, self.occupancy, jitter)
         again = torch.rand(len(samples.rays), generator=generator).to(device) < _SECOND_LOOKS
         samples = samples.where(((self.densities[samples.cells] > _EMPTY) | again).nonzero()[:, 0])
         points = Points(samples.places)
@@ -109,9 +108,9 @@ class SceneObjective(Objective):
 
     def descend(self, field: Field, share: float) -> float:
         levels = self._prefix(field.level_count)
-        octree, sight = octree_of(field), self._sights[min(levels, len(self._sights)) - 1]
+        sight = self._sights[min(levels, len(self._sights)) - 1]
         field.show_levels(levels)
-        loss, squared = scene_loss(field, octree, sight, self._rays, self._space, self._batch, self._generator)
+        loss, squared = scene_loss(field, sight, self._rays, self._space, self._batch, self._generator)
         loss.backward()
         field.show_levels(field.level_count)
         return squared
@@ -133,7 +132,6 @@ class SceneObjective(Objective):
 
 def scene_loss(
     field: Field,
-    octree: OctreeEncoding,
     sight: Sight,
     rays: PhotoRays,
     space: Space,
@@ -148,7 +146,7 @@ def scene_loss(
     batch = rays.draw(count, generator)
     behind = torch.rand(count, 3, generator=generator).to(rays.device)
     path = lay(space, batch.origins, batch.directions)
-    glance = sight.look(field, octree.occupancy, path, batch.directions, generator)
+    glance = sight.look(field, path, batch.directions, generator)
     if on_glance is not None:
         on_glance(glance)
     rendered = glance.rendered

@@ -116,10 +116,7 @@ class Survey:
             seen.scatter_reduce_(0, glance.samples.cells.long(), glance.rendered.weights.detach(), "amax")
 
         optimiser.zero_grad(set_to_none=True)
-        octree = octree_of(self.field)
-        loss, squared = scene_loss(
-            self.field, octree, sight, self._rays, self._space, self._batch, self._generator, remember
-        )
+        loss, squared = scene_loss(self.field, sight, self._rays, self._space, self._batch, self._generator, remember)
         loss.backward()
         optimiser.step()
         return squared
