@@ -343,6 +343,51 @@ def test_tensors_that_are_not_decomposed_keep_what_they_learn():
     torch.testing.assert_close(tensors[1].detach(), vector + 0.1 * torch.randn(9))
 
 
+def priced(guide, tensors: list[nn.Parameter]) -> list[torch.Tensor]:
+    """What a price alone adds to the gradients."""
+    for tensor in tensors:
+        tensor.grad = torch.zeros_like(tensor)
+    guide.learn(tensors, Moment(0.5, bit_price=1e-3))
+    return [tensor.grad.clone() for tensor in tensors if tensor.grad is not None]
+
+
+def test_steps_against_a_price_save_real_bytes_within_the_ranks():
+    tensors = [nn.Parameter(torch.from_numpy(noise(2, 10, 12, 14, size=0.2))), nn.Parameter(torch.from_numpy(noise(9)))]
+    guide = build_guide(Tucker(0.75, Entropy(0.05, "absolute")), Guidance(kind="special"), tensors)
+    guide.advance(tensors, 0.0)
+    before = guide.size(tensors)
+    for _ in range(20):
+        gradient, of_vector = priced(guide, tensors)
+        assert not of_vector.any()
+        with torch.no_grad():
+            tensors[0] -= 0.005 * gradient / gradient.abs().mean()
+        guide.show(tensors, NO_MOMENT)
+        assert effective_ranks(guide.written(tensors)[0])[1:] == (8, 9, 11)  # three quarters, rounded half up
+    assert guide.size(tensors) < 0.95 * before
+
+
+def test_times_that_a_step_has_read_pay_for_all():
+    tensors = grids()
+    guide = special(tensors)
+    guide.advance(tensors, 0.0)
+    dense = priced(guide, tensors)[0]
+    index, slices = torch.tensor([[0, 1, 0, 1], [2, 2, 7, 7]]), torch.zeros(4, 12, 14)  # two of ten times
+    tensors[0].grad = torch.sparse_coo_tensor(index, slices, tensors[0].shape, check_invariants=True)
+    guide.learn(tensors, Moment(0.5, bit_price=1e-3))
+    found = tensors[0].grad.to_dense()
+    torch.testing.assert_close(found[:, [2, 7]], 10 / 2 * dense[:, [2, 7]])
+    assert not found[:, [0, 1, 3, 4, 5, 6, 8, 9]].any()
+
+
+def test_a_price_resumes_with_its_guide():
+    tensors = grids()
+    guide = special(tensors)
+    guide.advance(tensors, 0.0)
+    other = special(tensors)
+    other.load_state_dict(guide.state_dict())
+    assert all(map(torch.equal, priced(other, tensors), priced(guide, tensors)))
+
+
 def test_a_guide_resumes_from_its_state():
     tensors = grids()
     guide = special(tensors)

@@ -126,7 +126,7 @@ class Recipe:
 
 _WEIGHTS = Entropy(step=1 / 256, unit="absolute")
 _PLANES = Entropy(step=1 / 64, unit="absolute")
-_KEYFRAMES = Video(codec="x265-intra", crf=30.0, preset="medium", layout="atlas")
+_KEYFRAMES = Video(codec="x265-intra", crf=30.0, preset="medium", per="tensor", layout="atlas")
 _MOTION = Entropy(step=1 / 64, unit="absolute")
 
 _PUBLISHED_PLAN: dict[str, Compressor] = {
@@ -202,7 +202,7 @@ _RECIPES = [
         grids=KeyframeGrids(),
         decoder=Mlp(width=32, depth=2),
         plan={
-            "volume": Video(codec="x265", crf=30.0, preset="medium"),
+            "volume": Video(codec="x265", crf=30.0, preset="medium", per="tensor"),
             "planes": _KEYFRAMES,
             "nested": _KEYFRAMES,
             "flow.motion": _MOTION,
@@ -210,8 +210,9 @@ _RECIPES = [
             "decoder": _WEIGHTS,
         },
         training=Training(
-            guidance=Guidance(kind="proximal", weight=3.0),
+            guidance=Guidance(kind="special", weight=3.0),
             start="tucker",
+            rate_weight=0.02,
             decoder_rate=5e-3,
             grid_rate=3e-3,
             grid_update="elementwise",

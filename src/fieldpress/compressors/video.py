@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from fieldpress.compressors.samples import MeasuredScale, Samples, fixed_samples
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fieldpress.compressors.guides import Guidance, Guide
 
 X265_PRESETS = ("veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast")
 SVT_AV1_PRESETS = tuple(str(number) for number in range(14))
@@ -128,6 +133,13 @@ class Video(Compressor):
     def at_quality(self, quality: float) -> "Video":
         least, greatest = _LIMITS[self.codec].crf
         return replace(self, crf=round(4 * (least + (greatest - least) * quality / MAX_QUALITY)) / 4)
+
+    def special_guide(self, guidance: "Guidance", tensors: "Sequence[Tensor]") -> "Guide":
+        from fieldpress.compressors.video_guide import VideoGuide
+
+        groups = self._groups([tuple(tensor.shape) for tensor in tensors])
+        pictures = [group.tensors for group in groups if group.layout is not None]
+        return VideoGuide(self, guidance, tensors, pictures)
 
     def encode(self, array: Array) -> bytes:
         return self.encode_all([array])
