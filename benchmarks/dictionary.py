@@ -38,7 +38,7 @@ def trainer_of(rgb: Tensor, compressor: Compressor) -> Trainer:
     preset = recipe("nvp-mini")
     torch.manual_seed(0)
     kind = "none" if isinstance(compressor, Raw) else "special"
-    training = replace(preset.training, guidance=Guidance(kind=kind, every=1.0, settle=1.0))
+    training = replace(preset.training, guidance=Guidance(kind=kind, every=1.0, settle=1.0), rate_weight=0.0)
     plan = {"decoder": Raw(), "*": compressor}
     return Trainer(
         preset.field(*rgb.shape[:3]).build(), ClipObjective(rgb, training, 0), plan, training, Budget(steps=10**6)
