@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
@@ -499,13 +500,18 @@ def coded(run: Run, clip: Path) -> bytes:
 def test_ctrl_c_while_the_film_is_coded_stops_at_once_and_resumes_to_the_same_bytes(
     run: Run, clip: Path, coded: bytes, monkeypatch: pytest.MonkeyPatch
 ):
-    def press(*_: object) -> bytes:
+    def press(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        return b"".join(iter(lambda: b"", None))  # goes on for ever, were it not for the signal
+        time.sleep(60)
+        pytest.fail("the coding went on")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Video, "encode_all", press)
-        outcome = run("encode", clip, "a.fpr", *CODED)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background is deaf to Ctrl-C
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Video, "encode_all", press)
+            outcome = run("encode", clip, "a.fpr", *CODED)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert outcome.status == 130
     *_, last = outcome.err.splitlines()
     assert last.endswith(f"go on with: fieldpress encode --resume {clip} a.fpr {' '.join(CODED)}")
