@@ -145,11 +145,9 @@ def path_of(space: Table, o: np.ndarray, d: np.ndarray) -> Any:
             return 0.5 + (2 - 1 / n) * v / (4 * n)
 
         return bent
-    start, slope = m @ [*o, 1], m[:, :3] @ d
+    start, slope = (m @ [*o, 1])[:3], m[:3, :3] @ d
     low, high = space["near"], 1e6 / float(np.linalg.norm(m[:3, :3], axis=1).min())
-    least = [*start[:3], *(start[3] - start[:3]), start[3] - 1e-6]
-    rises = [*slope[:3], *(slope[3] - slope[:3]), slope[3]]
-    for at, by in zip(least, rises, strict=True):
+    for at, by in zip([*start, *(1 - start)], [*slope, *-slope], strict=True):
         if by > 0:
             low = max(low, -at / by)
         elif by < 0:
@@ -158,7 +156,7 @@ def path_of(space: Table, o: np.ndarray, d: np.ndarray) -> Any:
             return None
     if low >= high:
         return None
-    ends = [(start + u * slope)[:3] / (start + u * slope)[3] for u in (low, high)]
+    ends = [start + u * slope for u in (low, high)]
     return lambda s: ends[0] + s * (ends[1] - ends[0])
 
 

@@ -171,12 +171,10 @@ FIELDS = {
 
 
 OCCUPIED = shell(16)
-FRUSTUM = Space((0.9, 0.0, -0.5, 1.0, 0.0, 0.95, -0.5, 1.0, 0.0, 0.0, -1.0, 1.4, 0.0, 0.0, -1.0, 2.0), False, 0.0)
-"""What lies before z = 1.4, seen from z = 2 towards -z."""
 SCENES: dict[str, tuple[FieldConfig, Space]] = {
     "octree in a box": (scene_field(OCCUPIED), BOX),
     "octree in a ball": (scene_field(OCCUPIED, decoder=RadianceMlp(width=5, depth=1)), BALL),
-    "octree in a frustum": (scene_field(OCCUPIED, coarsest=3, channels=2), FRUSTUM),
+    "octree of other levels": (scene_field(OCCUPIED, coarsest=3, channels=2), BOX),
     "hash grid and a bare octree": (scene_field(OCCUPIED, HashGrid(2, (3, 6, 11, 20), 8), channels=0), BOX),
     "dense grid beside an octree": (scene_field(OCCUPIED, Dense(2, 7), coarsest=4), BALL),
 }

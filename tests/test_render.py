@@ -15,13 +15,13 @@ from scene_files import BOX, QUALITIES, distance, scene_file, signal_of, small_o
 from scenes import Scene, View, camera_of, colour_at, forward, looking_at, orbit, shoot, write_scene
 
 from fieldpress import container
+from fieldpress.camera_paths import PATHS, camera_path, default_path, focus_of, looking, sized, surroundings, through
 from fieldpress.cli import main
 from fieldpress.cli.depth import codes, grey
 from fieldpress.cli.timing import view_timing
 from fieldpress.errors import ConfigError
 from fieldpress.meshfiles import ply
 from fieldpress.meshing import marching_tetrahedra, mesh, to_world
-from fieldpress.paths import PATHS, camera_path, default_path, focus_of, looking, sized, surroundings, through
 from fieldpress.reading import decode
 from fieldpress.rendering import lay
 from fieldpress.signals.cameras import Lens, Pose

@@ -18,10 +18,10 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from fieldpress.camera_paths import surroundings
 from fieldpress.encodings.octree import octree_of
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, Points
-from fieldpress.paths import surroundings
 from fieldpress.pictures import to_bytes
 from fieldpress.rendering import UNIT
 from fieldpress.signals.radiance import Radiance
@@ -167,10 +167,8 @@ def to_world(space: Space, places: Float[NDArray, "n 3"]) -> Float[NDArray, "n 3
         places = (places - 0.5) * 4
         radius = np.linalg.norm(places, axis=1, keepdims=True)
         places = places / np.where(radius > 1, radius * np.maximum(2 - radius, 1e-6), 1.0)
-    homogeneous = np.concatenate([places, np.ones((len(places), 1))], 1)
-    point = homogeneous @ np.linalg.inv(np.reshape(space.matrix, (4, 4))).T
-    weight = point[:, 3:]
-    return point[:, :3] / np.where(np.abs(weight) < 1e-9, 1e-9, weight)
+    back = np.linalg.inv(np.reshape(space.matrix, (4, 4)))
+    return places @ back[:3, :3].T + back[:3, 3]
 
 
 def _densities(field: Field, rows: torch.Tensor, side: int) -> Float[NDArray, "s+2 s+2 s+2"]:

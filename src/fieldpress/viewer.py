@@ -18,8 +18,8 @@ import torch
 import viser
 from numpy.typing import NDArray
 
+from fieldpress.camera_paths import sized, surroundings
 from fieldpress.errors import ConfigError, SourceError
-from fieldpress.paths import sized, surroundings
 from fieldpress.pictures import to_bytes
 from fieldpress.reading import Decoded
 from fieldpress.scenes import SceneRenderer

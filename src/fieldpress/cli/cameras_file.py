@@ -15,9 +15,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from fieldpress.camera_paths import sized
 from fieldpress.config import shown
 from fieldpress.errors import SourceError
-from fieldpress.paths import sized
 from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE
 from fieldpress.signals.cameras import Camera, Lens, Pose
 from fieldpress.sources.json_file import read_json

@@ -140,7 +140,7 @@ def _cameras(scene: "Radiance", command: Render, size: tuple[int, int] | None, o
     Raises:
         FieldpressError: There is no such path, or a file of cameras cannot be read.
     """
-    from fieldpress.paths import PATHS, camera_path, default_path, surroundings, through
+    from fieldpress.camera_paths import PATHS, camera_path, default_path, surroundings, through
     from fieldpress.signals.base import MAX_FRAMES
     from fieldpress.signals.cameras import Camera
 
@@ -171,8 +171,8 @@ def _film(
     cameras: "Sequence[Camera]",
 ) -> None:
     """Writes pictures, distances or both; each camera is rendered once."""
+    from fieldpress.camera_paths import surroundings
     from fieldpress.cli.depth import Spool, codes, grey, write_depth_pictures
-    from fieldpress.paths import surroundings
     from fieldpress.scenes import SceneRenderer
     from fieldpress.sinks import write_pictures
 

@@ -1,5 +1,7 @@
 """Cameras: lenses at poses, and the rays that they see along."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,10 @@ from numpy.typing import NDArray
 from fieldpress.signals.lens import Lens, Vectors
 from fieldpress.signals.pose import Pose
 
-__all__ = ["Camera", "Lens", "Pose", "Rays"]
+__all__ = ["Camera", "Lens", "Pose", "Rays", "look_the_same_way"]
+
+_SAME_WAY = math.cos(math.radians(35))
+"""Cameras whose directions are all within so much of their mean look the same way."""
 
 
 class Camera(NamedTuple):
@@ -43,3 +48,10 @@ class Rays(NamedTuple):
     """Shape (rays, 3)."""
     directions: NDArray[np.float32]
     """Shape (rays, 3), of length 1."""
+
+
+def look_the_same_way(cameras: Sequence[Camera]) -> bool:
+    """Whether no camera looks more than 35 degrees away from the mean of all."""
+    directions = np.array([camera.forward for camera in cameras])
+    mean = directions.mean(0)
+    return bool((directions @ mean > _SAME_WAY * np.linalg.norm(mean)).all())

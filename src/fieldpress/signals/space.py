@@ -1,8 +1,8 @@
 """How the world of a scene is laid into the unit cube in which its field lives.
 
-Two layouts serve all scenes. A *projective* one is a 4 x 4 matrix: a box for an object, or the frustum of a camera for
-pictures that all look the same way; straight rays stay straight. A *contracted* one leaves a ball as it is and draws
-everything outside, to infinity, into a shell around it. Source of the contraction: mip-NeRF 360 (Barron et al. 2022).
+Two layouts serve all scenes. A *box* around an object: straight rays stay straight. A *contracted* one leaves a ball as
+it is and draws everything outside, to infinity, into a shell around it. Source of the contraction: mip-NeRF 360 (Barron
+et al. 2022).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Space:
     """
 
     matrix: tuple[float, ...]
-    """World to cube, row by row, 4 x 4, homogeneous. Contracted: world to where the ball has radius 1 around 0."""
+    """World to cube, row by row, 4 x 4, affine. Contracted: world to where the ball has radius 1 around 0."""
     contracted: bool
     """Whether what the matrix gives is contracted, and then halved twice and moved into the cube."""
     near: float
@@ -30,5 +30,5 @@ class Space:
             raise ValueError("a space has a matrix of 16 numbers")
         if not 0 <= self.near < _MAX_MAGNITUDE:
             raise ValueError(f"near is {self.near:g}; expected a distance not below 0")
-        if self.contracted and self.matrix[12:] != (0.0, 0.0, 0.0, 1.0):
-            raise ValueError("a contracted space has an affine matrix")
+        if self.matrix[12:] != (0.0, 0.0, 0.0, 1.0):
+            raise ValueError(f"the matrix of a space ends with {self.matrix[12:]}; expected 0, 0, 0, 1")

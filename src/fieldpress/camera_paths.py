@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
-from fieldpress.signals.cameras import Camera, Lens, Pose
+from fieldpress.signals.cameras import Camera, Lens, Pose, look_the_same_way
 from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.space import Space
 
@@ -29,7 +29,6 @@ _LEAST_RADIUS = 0.04
 """Of a spiral, in distances from its middle to what it looks at: few cameras may stand in a line, or be one."""
 _TURNING = 0.5
 """How far a camera has to move, in distances to the middle of the scene, to take as long as turning by one radian."""
-_AFFINE = (0.0, 0.0, 0.0, 1.0)
 
 
 class Surroundings(NamedTuple):
@@ -56,20 +55,20 @@ def surroundings(signal: Radiance) -> Surroundings:
 
 def focus_of(space: Space) -> Vector:
     """The point of the world that lies in the middle of the cube."""
-    middle = (0.0, 0.0, 0.0, 1.0) if space.contracted else (0.5, 0.5, 0.5, 1.0)
-    point = np.linalg.lstsq(np.reshape(space.matrix, (4, 4)), np.array(middle), rcond=None)[0]
-    return point[:3] / point[3] if abs(point[3]) > 1e-12 else point[:3]
+    matrix = np.reshape(space.matrix, (4, 4))
+    middle = np.full(3, 0.0 if space.contracted else 0.5)
+    return np.linalg.lstsq(matrix[:3, :3], middle - matrix[:3, 3], rcond=None)[0]
 
 
 def default_path(signal: Radiance) -> str:
-    """The path that suits a scene: by the layout of its space, which is by how its cameras stand.
+    """The path that suits a scene.
 
-    Cameras that look the same way are filmed in a spiral, an object from all around; in a place that surrounds its
-    cameras, the film stays where they were.
+    An object is filmed from all around, what is seen by cameras that look the same way in a spiral; in a place that
+    surrounds its cameras, the film stays where they were.
     """
-    if signal.space.contracted:
-        return "cameras"
-    return "orbit" if signal.space.matrix[12:] == _AFFINE else "spiral"
+    if not signal.space.contracted:
+        return "orbit"
+    return "spiral" if look_the_same_way([signal.camera(index) for index in range(signal.frames)]) else "cameras"
 
 
 def camera_path(signal: Radiance, name: str, count: int, size: tuple[int, int] | None = None) -> tuple[Camera, ...]:

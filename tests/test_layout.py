@@ -1,0 +1,83 @@
+"""How a scene is laid into the cube: by where its cameras stand and look."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scenes import View, camera_of, forward, looking_at, orbit
+
+from fieldpress.signals.cameras import Camera
+from fieldpress.signals.space import Space
+from fieldpress.training.layout import space_of
+
+LENS = {"height": 24, "width": 32, "fx": 35.0, "fy": 35.0, "cx": 16.0, "cy": 12.0}
+
+
+def cameras_of(views: Sequence[View]) -> list[Camera]:
+    return [camera_of(view) for view in views]
+
+
+def ball_of(space: Space) -> tuple[np.ndarray, float]:
+    """Middle and radius in the world."""
+    assert space.contracted
+    matrix = np.reshape(space.matrix, (4, 4))
+    radius = 1 / matrix[0, 0]
+    return -radius * matrix[:3, 3], radius
+
+
+def side_by_side() -> list[View]:
+    """Five cameras in a row, all looking along y exactly."""
+    places = np.array([[x, -3.0, 0.5] for x in (-1.0, -0.5, 0.0, 0.5, 1.0)])
+    return [View(looking_at(place, place + np.array([0.0, 1.0, 0.0])), **LENS) for place in places]
+
+
+def test_an_object_is_boxed():
+    assert not space_of(cameras_of(orbit(6, **LENS)), None, alpha=True).contracted
+
+
+def test_cameras_all_around_stand_at_the_edge_of_their_ball():
+    middle, radius = ball_of(space_of(cameras_of(orbit(6, radius=3.0, **LENS)), None, alpha=False))
+    assert np.abs(middle).max() < 1e-6
+    assert radius == pytest.approx(3.0)
+
+
+def test_the_ball_ahead_has_the_median_point_in_its_middle():
+    cameras = cameras_of(side_by_side())
+    depths = np.linspace(1.0, 9.0, 33)
+    points = np.array([[0.0, -3.0 + depth, 0.5] for depth in depths] + [[0.0, -30.0, 0.0]] * 40, np.float32)
+    middle, radius = ball_of(space_of(cameras, points, alpha=False))  # points behind the cameras do not count
+    assert radius == pytest.approx(5.0)
+    assert middle == pytest.approx([0.0, 2.0, 0.5])
+
+
+def test_without_points_the_middle_is_where_axes_meet():
+    middle, radius = ball_of(space_of(cameras_of(converging(6.0)), None, alpha=False))
+    assert radius == pytest.approx(6.0)
+    assert middle == pytest.approx([0.0, 3.0, 0.5], abs=1e-6)
+
+
+def converging(distance: float) -> list[View]:
+    target = np.array([0.0, -3.0 + distance, 0.5])
+    places = [view.matrix[:, 3] for view in side_by_side()]
+    return [View(looking_at(place, target), **LENS) for place in places]
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(100.0, 20.0), (None, 2.0)])
+def test_axes_that_meet_too_far_off_or_nowhere_say_little(distance: float | None, expected: float):
+    # The cameras are up to 1 from their middle: the ball is 2 to 20 times as far ahead.
+    views = side_by_side() if distance is None else converging(distance)
+    assert ball_of(space_of(cameras_of(views), None, alpha=False))[1] == pytest.approx(expected)
+
+
+def test_few_points_say_nothing():
+    few = np.array([[0.0, 40.0, 0.0]] * 15, np.float32)
+    cameras = cameras_of(forward(9, **LENS))
+    assert space_of(cameras, few, alpha=False) == space_of(cameras, None, alpha=False)
+
+
+def test_a_layout_moves_and_grows_with_the_world():
+    views = forward(9, **LENS)
+    moved = [View(np.c_[view.matrix[:, :3], 7 * view.matrix[:, 3] + 50], **LENS) for view in views]
+    (middle, radius), (other, larger) = (ball_of(space_of(cameras_of(v), None, alpha=False)) for v in (views, moved))
+    assert larger == pytest.approx(7 * radius)
+    assert other == pytest.approx(7 * middle + 50)
