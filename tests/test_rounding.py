@@ -1,7 +1,9 @@
 """The guide of compressors that round: noise, rounding, learned steps, and what bits are expected to cost."""
 
 import io
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torch import nn
 from fieldpress.coding.integers import encode_integers
 from fieldpress.compressors import Entropy, Uniform
 from fieldpress.compressors.guides import Guidance, Moment, build_guide
-from fieldpress.compressors.rate import around, expected_bits, fit_prediction, laplace_bits
+from fieldpress.compressors.rate import around, expected_bits, fit_prediction, laplace_bits, scale_of_integers
 from fieldpress.compressors.rounding import Rounding
 
 SHAPES = [(2, 4, 12, 14), (3, 10, 11), (5, 4), (6,)]
@@ -101,6 +103,48 @@ def test_a_price_on_bits_makes_steps_larger_and_values_smaller():
     assert float((gradient * value).sum()) > 0
 
 
+def priced(guide: Rounding, grids: list[nn.Parameter], times: Sequence[int] | None = None) -> list[torch.Tensor]:
+    """What the price alone adds to the gradients of the volume, and to those of its steps, if they are learned.
+
+    Args:
+        guide: Of the grids, the first of which is a volume.
+        grids: Of the guide.
+        times: Of the volume, that the step has read; all, as a dense gradient, if None.
+    """
+    for grid in grids:
+        grid.grad = torch.zeros_like(grid)
+    if times is not None:
+        index = torch.cartesian_prod(torch.arange(SHAPES[0][0]), torch.tensor(times)).T
+        nothing = torch.zeros(index.shape[1], *SHAPES[0][2:])
+        grids[0].grad = torch.sparse_coo_tensor(index, nothing, SHAPES[0], check_invariants=True)
+    guide.learn(grids, Moment(0.1, bit_price=1e-3))
+    assert grids[0].grad is not None
+    of_steps = guide.logarithms[0].grad
+    return [grids[0].grad.to_dense(), *([of_steps.clone()] if of_steps is not None else [])]
+
+
+@every_compressor
+def test_whatever_slices_steps_read_on_average_they_pay_for_all(name: str):
+    guide, grids = guided(name)
+    pairs = [priced(guide, grids, times) for times in itertools.combinations(range(SHAPES[0][1]), 2)]
+    for read, whole in zip(zip(*pairs, strict=True), priced(guide, grids), strict=True):
+        # All pairs of times, not some at random: the mean is exact but for float32.
+        torch.testing.assert_close(torch.stack(read).mean(0), whole, rtol=1e-4, atol=1e-5 * float(whole.abs().max()))
+
+
+@every_compressor
+def test_the_price_is_on_the_bits_that_the_whole_volume_is_expected_to_take(name: str):
+    guide, grids = guided(name)
+    found = priced(guide, grids)
+    volume, logarithm = (tensor.detach().clone().requires_grad_() for tensor in (grids[0], guide.logarithms[0]))
+    cells = volume / torch.exp2(logarithm).reshape(-1, 1, 1, 1)
+    before = torch.cat([torch.zeros_like(cells[:, :1]), cells[:, :-1]], 1)
+    bits = expected_bits(cells.flatten(0, 1), before.flatten(0, 1), guide.get_buffer("weights")[0]).sum()
+    wanted = torch.autograd.grad(1e-3 * guide.calibration * bits, [volume, logarithm])
+    for gradient, exact in zip(found, wanted, strict=False):  # of the steps only where these are learned
+        torch.testing.assert_close(gradient, exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))  # float32
+
+
 def test_steps_that_the_file_does_not_hold_are_not_learned():
     guide, grids = guided("entropy absolute")
     guide.show(grids, Moment(0.1))
@@ -164,9 +208,27 @@ def test_around_is_the_mean_of_four():
     assert float(around(slices)[0, 0, 0]) == (0 + 4 + 0 + 1) / 4
 
 
+@pytest.mark.parametrize("scale", [0.1, 0.3, 1.0, 10.0])
+def test_the_scale_of_a_distribution_follows_from_its_integers(scale: float):
+    integers = torch.arange(1.0, 400.0, dtype=torch.float64)
+    exact = torch.tensor(scale, dtype=torch.float64)
+    mean = 2 * (integers * torch.exp2(-laplace_bits(integers, exact))).sum()
+    torch.testing.assert_close(scale_of_integers(mean), exact)
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.3, 0.6, 2.0])
+def test_expected_bits_of_noise_are_near_those_of_the_coder(scale: float):
+    grid = np.random.default_rng(0).laplace(0, scale, (16, 48, 64))  # at the least scale, 8 of 100 cells are not zero
+    slices = torch.tensor(grid, dtype=torch.float32)
+    nothing = torch.zeros_like(slices)
+    expected = float(expected_bits(slices, nothing, fit_prediction(slices, nothing)).sum())
+    true = 8 * len(encode_integers(np.rint(grid).astype(np.int64)))
+    assert expected == pytest.approx(true, rel=0.2)  # nothing predicts noise: only how magnitudes are learned differs
+
+
 @pytest.mark.parametrize("scale", [2.0, 8.0])
 def test_expected_bits_are_near_those_of_the_coder(scale: float):
-    grid = scale * sum(np.sin(index / 5) for index in np.indices((2, 8, 48, 64))[1:])
+    grid = scale * np.sin(np.indices((2, 8, 48, 64))[1:] / 5).sum(0)
     grid = grid + np.random.default_rng(0).normal(0, scale / 4, grid.shape)
     cells = torch.tensor(grid, dtype=torch.float32)
     before = torch.zeros_like(cells)

@@ -2,9 +2,9 @@
 
 The entropy coder predicts a cell from its neighbours in space and time, and learns from these how large a residual to
 expect (``coding/context.py``). This is the same idea without the coding order: every cell is predicted from the four
-around it, the cell one slice before, and the four around that, and costs what a Laplace distribution of the mean
-magnitude around gives it. The real coder knows less of most neighbourhoods, so a true round trip says by how much
-it differs.
+around it, the cell one slice before, and the four around that, and costs what a Laplace distribution gives it whose
+integers are as large on average as those around. The real coder knows less of most neighbourhoods, so a true round trip
+says by how much it differs.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _LEAST_MAGNITUDE = 0.02
-"""Mean magnitude below which a residual is not thought any smaller: zeros cost next to nothing already."""
+"""Mean magnitude of integers below which a residual is not thought any smaller: zeros cost next to nothing already."""
 _RIDGE = 1e-3
 
 Slices = Float[Tensor, "n y x"]
@@ -38,6 +38,22 @@ def laplace_bits(values: Tensor, magnitude: Tensor) -> Tensor:
     inside = -torch.log1p(-0.5 * (torch.exp((near - 0.5) / magnitude) + torch.exp((-near - 0.5) / magnitude)))
     outside = (far - 0.5) / magnitude - torch.log(-0.5 * torch.expm1(-1 / magnitude))
     return torch.where(far < 0.5, inside, outside) / math.log(2)
+
+
+def scale_of_integers(magnitude: Tensor) -> Tensor:
+    """The mean magnitude of a Laplace distribution, from that of the integers nearest to its values.
+
+    Both are the same for large ones. Where most integers are zeros, that of the values is larger: were it as small as
+    that of the integers, nearly all values would be rounded to zero, and a lone other one would cost tens of bits.
+
+    Source: integers of a distribution of scale ``b`` reach ``k`` with probability ``exp((0.5 - k) / b)``; summed over
+    all ``k`` from 1 that is ``1 / (2 sinh(1 / 2b))``, here solved for ``b``.
+
+    Example:
+        >>> scale_of_integers(torch.tensor([0.02, 5.0]))
+        tensor([0.1278, 5.0083])
+    """
+    return 0.5 / torch.asinh(0.5 / magnitude)
 
 
 def around(slices: Slices) -> Slices:
@@ -70,7 +86,8 @@ def expected_bits(slices: Slices, before: Slices, weights: Float[Tensor, "3"]) -
         magnitudes = residuals(slices.round(), before.round(), weights).abs()
         is_row = min(slices.shape[-2:]) == 1
         magnitudes = magnitudes.mean((1, 2), keepdim=True) if is_row else _mean_around(magnitudes)
-    return laplace_bits(residuals(slices, before, weights), magnitudes.clamp_min(_LEAST_MAGNITUDE))
+    scale = scale_of_integers(magnitudes.clamp_min(_LEAST_MAGNITUDE))
+    return laplace_bits(residuals(slices, before, weights), scale)
 
 
 def _mean_around(magnitudes: Slices) -> Slices:

@@ -7,7 +7,8 @@ begins with that; noise then gives way to the real error, and ends as nothing bu
 
 Either way the gradient found on the seen values is taken for that of the written ones. Two more gradients come
 with it: that of a step, which pays for its error in distortion and is paid in bits; and that of the bits
-themselves (rate.py), times their price.
+themselves (rate.py), times their price. Of a volume, a training step reads few slices; their bits stand for those of
+all, as the step's loss stands for that of the whole clip.
 
 Sources: noise in place of rounding, Ballé et al. (ICLR 2017); noise that turns into rounding, Agustsson and Theis
 (NeurIPS 2020); learned steps, Esser et al. (ICLR 2020).
@@ -36,10 +37,15 @@ _NOISE_ALONE, _NO_NOISE = 0.4, 0.8
 class _Cells(NamedTuple):
     """The part of a tensor that a training step has read, as slices."""
 
-    place: tuple[Tensor, ...]
-    """Into the tensor: channels and times of a volume's slices; empty for the whole of a tensor."""
     channel: Int[Tensor, "n"]
     """Of each slice."""
+    time: Int[Tensor, "n"] | None
+    """Of each slice of a volume; None for the whole of any other tensor."""
+
+    @property
+    def place(self) -> tuple[Tensor, ...]:
+        """Of the slices in the tensor, as an index."""
+        return () if self.time is None else (self.channel, self.time)
 
 
 class Rounding(Guide):
@@ -82,7 +88,7 @@ class Rounding(Guide):
         self.bits = self.size(tensors)
         expected = 0.0
         for number, value in enumerate(written):
-            cells = _Cells((), _channels(value))
+            cells = _whole(value)
             here, before = self._slices(number, value, cells), self._slices(number, value, cells, -1)
             self.get_buffer("weights")[number] = fit_prediction(here, before)
             expected += float(expected_bits(here, before, self.get_buffer("weights")[number]).sum())
@@ -100,10 +106,12 @@ class Rounding(Guide):
         assert gradient is not None
         if gradient.is_sparse:
             gradient = tensor.grad = gradient.coalesce()
-            cells = _Cells(tuple(gradient.indices()), gradient.indices()[0])
+            cells = _Cells(*gradient.indices())
             values, error = gradient.values(), error[cells.place]
+            # The loss of a step stands for that of the whole clip: so must the bits of the slices that it has read.
+            price *= tensor.shape[0] * tensor.shape[1] / len(cells.channel)
         else:
-            cells, values = _Cells((), _channels(tensor)), gradient
+            cells, values = _whole(tensor), gradient
         self._read[number] = cells
         of_steps = _as_slices(values * error).sum((1, 2)) * math.log(2)
         if price:
@@ -121,9 +129,10 @@ class Rounding(Guide):
             here = self._slices(number, written, cells).requires_grad_()
             weights = self.get_buffer("weights")[number]
             bits = expected_bits(here, self._slices(number, written, cells, -1), weights).sum()
-            if weights[1:].any():
+            if cells.time is not None and weights[1:].any():
                 after = self._slices(number, written, cells, +1)
-                bits = bits + expected_bits(after, here, weights).sum()
+                exists = cells.time + 1 < written.shape[1]
+                bits = bits + expected_bits(after, here, weights)[exists].sum()
             (gradient,) = torch.autograd.grad(bits, here)
         steps = self._steps(number, cells.channel)
         return gradient / steps, -math.log(2) * (gradient * here.detach()).sum((1, 2))
@@ -156,19 +165,14 @@ class Rounding(Guide):
 
     def _slices(self, number: int, written: Tensor, cells: _Cells, later: int = 0) -> Slices:
         """Cells in steps, or the cells so many slices later; zero where there is no such slice."""
-        if not cells.place and later:
-            if written.ndim != 4:
-                return torch.zeros_like(_as_slices(written))
-            moved = torch.zeros_like(written)
-            source, target = (slice(None, -1), slice(1, None)) if later < 0 else (slice(1, None), slice(None, -1))
-            moved[:, target] = written[:, source]
-            return _as_slices(moved) / self._steps(number, cells.channel)
-        if not cells.place:
-            return _as_slices(written) / self._steps(number, cells.channel)
-        channel, time = cells.place
-        exists = (time + later >= 0) & (time + later < written.shape[1])
-        found = written[channel, (time + later).clamp(0, written.shape[1] - 1)]
-        return found * exists[:, None, None] / self._steps(number, cells.channel)
+        steps = self._steps(number, cells.channel)
+        if cells.time is None:
+            slices = _as_slices(written) / steps
+            return torch.zeros_like(slices) if later else slices
+        time = cells.time + later
+        exists = (time >= 0) & (time < written.shape[1])
+        found = written[cells.channel, time.clamp(0, written.shape[1] - 1)]
+        return found * exists[:, None, None] / steps
 
     def _steps(self, number: int, channel: Int[Tensor, "n"]) -> Float[Tensor, "n 1 1"]:
         logarithm = self.logarithms[number].detach()
@@ -215,8 +219,9 @@ def _as_slices(tensor: Tensor) -> Slices:
     return tensor.reshape(-1, *tensor.shape[-2:])
 
 
-def _channels(tensor: Tensor) -> Int[Tensor, "n"]:
-    """The channel of each slice of a whole tensor."""
-    count = len(_as_slices(tensor))
+def _whole(tensor: Tensor) -> _Cells:
+    """All slices of a tensor."""
     channels = 1 if tensor.ndim == 1 else len(tensor)
-    return torch.arange(channels, device=tensor.device).repeat_interleave(count // channels)
+    times = tensor.shape[1] if tensor.ndim == 4 else 1
+    channel = torch.arange(channels, device=tensor.device).repeat_interleave(times)
+    return _Cells(channel, torch.arange(times, device=tensor.device).repeat(channels) if tensor.ndim == 4 else None)
