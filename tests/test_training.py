@@ -297,6 +297,23 @@ def test_a_plan_takes_whole_parts_of_names_or_globs_and_its_first_match():
     assert {rule: chunk.tensors for rule, chunk in assign(plan, names).items()} == taken
 
 
+def test_what_a_round_trip_costs_is_shown_at_once():
+    # The error shown is a mean of about fifty batches; two bits a number throw back more than a step can earn.
+    coarse = {**PLAN, "planes": Uniform(bits=2), "volume": Uniform(bits=2)}
+    guidance = {"kind": "project", "every": 0.5, "start": 0.5, "settle": 1.0}
+    shown = [progress.psnr for progress in run(trainer(60, plan=coarse, guidance=guidance, grid_rate=0.05))]
+    assert shown[30] < shown[29] - 1
+
+
+@pytest.mark.parametrize("sampling", ["frames", "pixels"])
+def test_the_error_ahead_is_that_of_the_next_step(sampling: str):
+    started = trainer(1, sampling=sampling)
+    objective = started._objective
+    ahead = objective.error_ahead(started.field)
+    assert objective.error_ahead(started.field) == ahead
+    assert objective.descend(started.field, 0.0) == pytest.approx(ahead, rel=1e-5)  # the same sums
+
+
 @pytest.mark.parametrize("budget", [{}, {"minutes": 1.0, "steps": 1}, {"steps": 0}, {"minutes": -1.0}], ids=str)
 def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any]):
     with pytest.raises(ConfigError, match="budget"):

@@ -130,23 +130,23 @@ class Chunks:
         """Whether the grids are to be final at this share of the budget."""
         return self._guidance.kind != "none" and share >= self._guidance.settle
 
-    def meet(self, share: float, seconds: float) -> None:
-        """Does the round trips that are due.
+    def due(self, share: float, seconds: float) -> list[str]:
+        """The chunks whose round trips are due.
 
         Args:
             share: Of the training budget that is used.
             seconds: Of training so far.
         """
-        met = set()
-        for name, guide in self.guides.items():
-            if name in self.payloads or not guide.is_due(share):
-                continue
-            if self._budget.minutes is not None and self.seconds > _MOST_CODING * seconds > 0:
-                continue
-            self._timed(lambda guide=guide, name=name: guide.advance(self._tensors[name], share))
-            met.add(name)
+        if self._budget.minutes is not None and self.seconds > _MOST_CODING * seconds > 0:
+            return []
+        return [name for name, guide in self.guides.items() if name not in self.payloads and guide.is_due(share)]
+
+    def meet(self, names: Sequence[str], share: float) -> None:
+        """Does the round trips of these chunks."""
+        for name in names:
+            self._timed(lambda name=name: self.guides[name].advance(self._tensors[name], share))
         # Once for all grids, whose sizes are then those of one dial; and never for grids that have settled.
-        if self._steering is not None and met.intersection(self._grids):
+        if self._steering is not None and set(names).intersection(self._grids):
             self._steering.follow()
 
     def settle_grids(self, seconds: float) -> None:

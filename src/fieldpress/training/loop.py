@@ -154,7 +154,13 @@ class Trainer:
         if self.chunks.settles(share):
             self.chunks.settle_grids(self._seconds)
             self._complete_decoder()
-        self.chunks.meet(share, self._seconds)
+        if due := self.chunks.due(share, self._seconds):
+            before = self._objective.error_ahead(self.field) if self.step else None
+            self.chunks.meet(due, share)
+            after = self._objective.error_ahead(self.field) if before else None
+            if before and after:
+                # What is thrown back within a step is shown within a step, though the error is one of many batches.
+                self._error *= after / before
 
     def _complete_decoder(self) -> None:
         if not self.chunks.complete:  # it may be, in a resumed run

@@ -57,6 +57,14 @@ class Objective(ABC):
             The mean squared error of the batch, by which progress is shown.
         """
 
+    def error_ahead(self, field: Field) -> float | None:
+        """The mean squared error of the very batch that comes next, for what a round trip costs; None if not known.
+
+        The state stays as it is.
+        """
+        del field
+        return None
+
     def complete(self, field: Field, bits: float, decoder: Iterable[Written]) -> float | None:
         """Called when the grids are final: finds what is left in closed form, where that can be done.
 
@@ -112,6 +120,14 @@ class ClipObjective(Objective):
             (share_of_batch * distortion).backward()
             mean_squared_error += share_of_batch * squared
         return mean_squared_error
+
+    @torch.no_grad()
+    def error_ahead(self, field: Field) -> float:
+        state = self.state()
+        batch = self._sampler.draw()
+        self.load_state(state)
+        parts = batch.parts(_MOST_POINTS)
+        return sum(part.target.numel() * self._distortion(field, part)[1] for part in parts) / batch.target.numel()
 
     def _distortion(self, field: Field, batch: Batch) -> tuple[Tensor, float]:
         """The loss of a batch as the preset has it, and its mean squared error."""
