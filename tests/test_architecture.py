@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fieldpress
+from fieldpress.decoders import DECODERS
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.config import Registry
 from fieldpress.decoders import DECODERS
@@ -23,7 +24,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODINGS, "grids": GRIDS, "signal": SIGNALS}
 
 ENCODE_ONLY = (
-    *("training", "sources", "subjects", "checks", "assembly", "writing", "aiming", "segment_jobs"),
+    *("training", "sources", "subjects", "checks", "assembly", "writing", "aiming", "request", "segment_jobs"),
     *("bench", "cli", "jobs", "presets", "grids"),
 )
 """What a decode must not load."""
@@ -55,7 +56,9 @@ ALLOWED = {
     "decoded": FOUNDATION | {"description", "field", "pictures", "signals", "views"},
     "reading": FOUNDATION | {"decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
-    | {"compressors", "decoders", "encodings", "field", "interpolation", "metrics", "queries", "rendering", "signals"},
+    | {"arguments", "compressors", "decoders", "encodings", "field", "interpolation", "metrics", "queries"}
+    | {"rendering", "signals"},
+    "arguments": {"config"},
     "jobs": {"errors"},
 }
 """Part of the package to the parts that it may import, besides itself."""
@@ -105,6 +108,16 @@ def test_decoding_loads_nothing_that_encodes():
     ours = {part_of(module) for module in loaded if module.startswith("fieldpress.")}
     assert "field" in ours
     assert not ours & set(ENCODE_ONLY)
+
+
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+def test_building_a_decoder_for_a_file_does_not_load_a_compiler(decoder: str):
+    # Of a second or more. What triggers it are random numbers on the device of shapes: see decoders/perceptron.py.
+    build = "import torch\nfrom fieldpress.decoders import DECODERS\nwith torch.device('meta'):\n    "
+    features = 9 * 6 if decoder == "head" else 8
+    loaded = loaded_by(f"{build}DECODERS[{decoder!r}]().build({features})")
+    assert "fieldpress.decoders.mlp" in loaded
+    assert not loaded & {"torch._dynamo", "torch.fx.experimental.symbolic_shapes"}
 
 
 def test_importing_the_package_loads_neither_torch_nor_numpy():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
+from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, normal, start_hidden
 from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
 
 UNIT = 16.0
@@ -45,7 +45,7 @@ class DistanceDecoder(Decoder):
 
     def __init__(self, config: DistanceMlp, features: int) -> None:
         super().__init__()
-        self.skip = nn.Parameter(torch.randn(1, features) / features**0.5)
+        self.skip = nn.Parameter(normal(1, features, divisor=features**0.5))
         self.hidden = hidden_layers(features, config.width, config.depth)
         self.last = nn.Linear(config.width, 1)
         start_hidden(self.hidden)

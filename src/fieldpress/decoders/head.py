@@ -26,6 +26,10 @@ PAINTED = 3 * CELL * CELL
 """Numbers for a cell: brightness of its pixels, row by row, then two colour differences of each."""
 
 
+_AS_IT_IS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+"""Colours. Not ``torch.eye``, which loads torch's compiler where only shapes are built."""
+
+
 @dataclass(frozen=True)
 class Head(DecoderConfig):
     """A linear layer over a film's cells, and the film's colours."""
@@ -59,7 +63,7 @@ class HeadDecoder(Decoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.colours = nn.Parameter(torch.eye(3))
+        self.colours = nn.Parameter(torch.tensor(_AS_IT_IS))
         self.weight = nn.Parameter(torch.zeros(PAINTED, FEATURES))
         self.bias = nn.Parameter(torch.zeros(PAINTED))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
+from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, normal, start_hidden
 from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
 
 SLOPE = 0.01
@@ -45,7 +45,7 @@ class MlpDecoder(Decoder):
 
     def __init__(self, config: Mlp, features: int) -> None:
         super().__init__()
-        self.skip = nn.Parameter(torch.randn(3, features) / features**0.5)
+        self.skip = nn.Parameter(normal(3, features, divisor=features**0.5))
         self.hidden = hidden_layers(features, config.width, config.depth)
         self.last = nn.Linear(config.width, 3)
         start_hidden(self.hidden, SLOPE)

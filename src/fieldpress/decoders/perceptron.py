@@ -1,4 +1,8 @@
-"""The hidden layers that perceptron decoders share: their sizes, weights and products."""
+"""What perceptron decoders share: the sizes, first weights and products of their layers.
+
+Of a field that is about to be loaded only the shapes are built, on torch's device for that. There nothing is drawn:
+normal numbers would make torch load its compiler, for a second, to do nothing.
+"""
 
 from itertools import pairwise
 
@@ -34,9 +38,18 @@ def hidden_layers(features: int, width: int, depth: int) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(i, o) for i, o in pairwise([features] + [width] * depth))
 
 
+def normal(*shape: int, divisor: float) -> Tensor:
+    """Normal numbers of a deviation of 1 / divisor, to start from."""
+    if torch.get_default_device().type == "meta":
+        return torch.empty(shape)
+    return torch.randn(shape) / divisor
+
+
 def start_hidden(layers: nn.ModuleList, slope: float = 0.0) -> None:
     """Fresh weights for layers before rectifiers with this slope below zero. Source: He et al. 2015."""
     for layer in layers:
+        if layer.weight.is_meta:
+            continue
         nn.init.kaiming_normal_(layer.weight, a=slope)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(layer.bias)  # pyright: ignore[reportArgumentType]
 

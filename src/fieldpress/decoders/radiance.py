@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, start_hidden
+from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, normal, start_hidden
 from fieldpress.field import Decoder, DecoderConfig, Latent, Points
 
 _START_DENSITY = -5.0
@@ -55,7 +55,7 @@ class RadianceDecoder(Decoder):
     def __init__(self, config: RadianceMlp, features: int) -> None:
         super().__init__()
         self.density = nn.Linear(features, 1)
-        self.view = nn.Parameter(torch.randn(config.width, HARMONICS) / HARMONICS**0.5)
+        self.view = nn.Parameter(normal(config.width, HARMONICS, divisor=HARMONICS**0.5))
         self.hidden = hidden_layers(features, config.width, config.depth)
         self.last = nn.Linear(config.width, 3)
         start_hidden(self.hidden)
