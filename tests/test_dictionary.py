@@ -113,7 +113,13 @@ def test_unused_entries_move_beside_the_one_that_errs_most():
 
 def test_more_codes_than_cells_are_refused_before_training():
     with pytest.raises(ConfigError, match="8 bits are 256 codes, more than the 255 cells of a grid of shape"):
-        Dictionary(bits=8).check([(4, 16, 16), (32, 8), (8,), (2, 15, 17)])
+        Dictionary(bits=8).check([(4, 3, 5), (32, 8), (8,), (2, 15, 17)])
+
+
+def test_of_many_grids_only_some_have_to_suit():
+    # The first levels of an octree have few corners, whatever a dictionary for the others has.
+    Dictionary(bits=8).check([(2, 15, 17), (4, 16, 16), (32, 8), (8,)])
+    Dictionary(bits=8).check([(32, 8), (8,)])
 
 
 @pytest.mark.parametrize("settings", [{"bits": 0}, {"bits": 17}, {"groups": 0}, {"rate": float("nan")}])

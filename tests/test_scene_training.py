@@ -149,6 +149,29 @@ def test_a_survey_ends_with_the_octree_of_its_cells(survey: tuple[Survey, torch.
     assert [octree.config.side(level) for level in range(len(octree.config.cells))] == [4, 8, 16]
 
 
+@pytest.mark.parametrize(("coarsest", "full"), [(1, 4), (2, 4), (3, 8)])
+def test_a_survey_begins_on_a_grid_fine_enough_and_has_the_coarser_levels_all_the_same(coarsest: int, full: int):
+    # Four rounds, one for each of the finest levels; what is empty is dropped after the first of them.
+    shots = shoot(SCENE, small_views(2))
+    rays = PhotoRays(
+        [camera_of(shot.view) for shot in shots],
+        [shot.rgba[..., :3] for shot in shots],
+        [shot.rgba[..., 3] for shot in shots],
+        torch.device("cpu"),
+    )
+    training = replace(recipe("radiance-vq").training, batch_pixels=16)
+    survey = Survey(rays, BOX, (coarsest, 5), 2, RadianceMlp(4), training, Budget(steps=1), seed=0)
+    octree = octree_of(survey.field)
+    assert octree.config.coarsest == coarsest
+    assert len(octree.occupancy) == full
+    assert (octree.occupancy >= 0).all()
+    for _ in survey.steps(lambda: 0.0):
+        pass
+    assert [octree_of(survey.field).config.side(level) for level in range(6 - coarsest)] == [
+        2**level for level in range(coarsest, 6)
+    ]
+
+
 def test_a_survey_of_one_step_keeps_something():
     found, _ = surveyed(SCENE, 1)
     octree_of(found.field).check()

@@ -190,7 +190,7 @@ def pyramid_sides(levels: int = 16, base: int = 16, growth: float = 1.35) -> lis
 class SceneGrids(Grids):
     """A rule that sizes encodings from the octree that a survey of the scene has found."""
 
-    coarsest: int = 5
+    coarsest: int = 3
     """Logarithm of the cells along a side of the octree's first level."""
     finest: int = 8
     """... and of its last one."""
@@ -236,6 +236,8 @@ class HashGrids(SceneGrids):
 
     id: ClassVar[str] = "hashgrid"
 
+    coarsest: int = 5
+    """Logarithm of the cells along a side of the octree's first level, and of the hash grid's."""
     channels: int = 2
     """Features of a corner, at each level."""
     levels: int = 8

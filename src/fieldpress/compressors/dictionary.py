@@ -69,12 +69,13 @@ class Dictionary(Compressor):
         return len(shape) >= LEAST_AXES and math.prod(shape[1:]) >= 1 << self.bits
 
     def check(self, shapes: Sequence[Shape]) -> None:
-        for shape in shapes:
-            if len(shape) >= LEAST_AXES and not self.suits(shape):
-                raise ConfigError(
-                    f"dictionary: {self.bits} bits are {1 << self.bits} codes, more than the {math.prod(shape[1:])} "
-                    f"cells of a grid of shape {shape}; use fewer bits, or another compressor for it"
-                )
+        grids = [shape for shape in shapes if len(shape) >= LEAST_AXES]
+        if grids and not any(map(self.suits, grids)):
+            largest = max(grids, key=lambda shape: math.prod(shape[1:]))
+            raise ConfigError(
+                f"dictionary: {self.bits} bits are {1 << self.bits} codes, more than the {math.prod(largest[1:])} "
+                f"cells of a grid of shape {largest}; use fewer bits, or another compressor for it"
+            )
 
     def channel_groups(self, channels: int) -> list[slice]:
         """The channels of each group, as even as they go; no group is empty."""

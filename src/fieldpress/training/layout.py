@@ -86,5 +86,6 @@ def _ball_ahead(cameras: Sequence[Camera], points: NDArray[np.float32] | None) -
         distance = float(np.median(depths))
     else:
         spread = float(np.linalg.norm(positions - middle, axis=1).max())
-        distance = float(np.clip((_focus(cameras) - middle) @ ahead, *(spread * times for times in _AHEAD)))
+        nearest, farthest = (spread * times for times in _AHEAD)
+        distance = min(max(float((_focus(cameras) - middle) @ ahead), nearest), farthest)
     return _ball(middle + distance * ahead, distance)

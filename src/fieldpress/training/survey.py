@@ -35,6 +35,9 @@ _MOST_FACES = 6
 """Of the cells seen, so many times those of a face of the cube are kept, the most seen ones: memory stays bounded."""
 _FADING = 0.995
 """What was seen is remembered with this decay per step, so that early fog is forgotten."""
+_FULL_LEVEL, _LEAST_ROUNDS = 5, 4
+"""Logarithm of the side of the full grid that a survey begins with, unless that leaves too few rounds. On a coarser one
+cells are dropped before there is anything to see."""
 _WARM_UP = 40
 """Steps over which learning rates rise at the start of a round."""
 
@@ -48,7 +51,7 @@ class Survey:
     Args:
         rays: The photographs.
         space: How the world is laid into the cube.
-        levels: Logarithms of the sides of the coarsest and the finest level.
+        levels: Logarithms of the sides of the coarsest and the finest level of the octree.
         channels: Features of a corner.
         decoder: The network.
         training: Its learning rates and its batch, in rays, are used.
@@ -69,21 +72,22 @@ class Survey:
     ) -> None:
         self._rays, self._space, self._batch, self._budget = rays, space, training.batch_pixels, budget
         self._coarsest, self._finest = levels
+        self._first = max(self._coarsest, min(_FULL_LEVEL, self._finest - _LEAST_ROUNDS + 1))
         self._channels, self._decoder, self._training = channels, decoder, training
         self._generator = torch.Generator().manual_seed(seed)
         self.step, self.round = 0, 0
         self.round_state: dict[str, Any] = {}
         """:meth:`state` as it was when the round began."""
-        full = torch.ones([2**self._coarsest] * 3, dtype=torch.bool, device=rays.device)
+        full = torch.ones([2**self._first] * 3, dtype=torch.bool, device=rays.device)
         self.config, self.field = self._grown(full, None)
 
     def steps(self, clock: Callable[[], float]) -> Iterator[float]:
         """Trains; ``clock`` gives the seconds that the survey has used."""
-        rounds = self._finest - self._coarsest + 1
+        rounds = self._finest - self._first + 1
         while self.round < rounds:
             self.round_state = self.state()
             ends = _round_ends(rounds)[self.round]
-            sight = Sight(octree_of(self.field), self.round + 1)
+            sight = Sight(octree_of(self.field), octree_of(self.field).level_count)
             seen = torch.zeros_like(sight.densities)
             optimiser = LazyAdam(
                 [
