@@ -375,3 +375,5 @@ def test_the_reading_tells_how_far_apart_curves_without_a_common_size_are(tmp_pa
     # The largest dictionary has 8 kB, the uncompressed file 16 kB and so 6 dB more.
     text = next(sentence for sentence in lost(found) if "uncompressed" in sentence)
     assert text.replace("\N{NO-BREAK SPACE}", " ").endswith("it has −6.00 dB with 50 % of the bytes.")
+    (alone,) = won([finding for finding in found if finding.gain is None][:1])
+    assert alone.endswith("no two curves have a file size in common, so nothing is said at equal bytes.")

@@ -68,7 +68,7 @@ def _study(study: Study, rows: Sequence[Row], folder: Path, *, alone: bool) -> l
         f'<section id="{study.name}">{heading}<p>{study.about}</p>',
         '<div class="reading"><h3>What came out</h3>',
         markup.listing(won(curves)),
-        "<h3>Where it did not help</h3>",
+        "<h3>Where it did not help, or cannot be compared</h3>",
         markup.listing(failed) if failed else "<p>Nowhere: every curve was better on every seed and at every size.</p>",
         _seeds(rows),
         "</div>",

@@ -16,7 +16,9 @@ def won(findings: Sequence[Finding]) -> list[str]:
         better = sorted((f for f in group if f.helps and f.gain), key=lambda f: -_mean(f.gain))
         bases = {finding.base for finding in group}
         where = f"<b>{escape(clip)}</b>, {escape(chart)}: "
-        if not better:
+        if all(finding.gain is None for finding in group):
+            sentences.append(f"{where}no two curves have a file size in common, so nothing is said at equal bytes.")
+        elif not better:
             against = escape(next(iter(bases))) if len(bases) == 1 else "what it is compared with"
             sentences.append(f"{where}nothing was better than <i>{against}</i> on every seed.")
         elif len(bases) == 1:
