@@ -88,9 +88,12 @@ class Steering:
             most = least + _MOST_BITS * sum(t.numel() for _, group in self._grids.values() for t in group)
         if not least < self.target_bits < most:
             raise ConfigError(
-                f"a file of {self.target_bits / self.pixels:.3g} bpp ({self.target_bits / 8:,.0f} bytes) is out of "
-                f"reach: this preset gives {least / self.pixels:.3g} to {most / self.pixels:.3g} bpp with this clip"
+                f"a file of {self._told(self.target_bits)} is out of reach: with this source this preset gives about "
+                f"{self._told(least)} to {self._told(most)}"
             )
+
+    def _told(self, bits: float) -> str:
+        return f"{bits / self.pixels:.3g} bpp ({bits / 8:,.0f} bytes)"
 
     def follow(self) -> None:
         """Turns the dial by what the latest round trips say."""
