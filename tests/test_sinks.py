@@ -195,8 +195,58 @@ def test_many_pictures_do_not_go_into_one_png(tmp_path):
 
 
 def test_a_full_folder_is_kept_unless_forced(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    assert refused(tmp_path) == f"{tmp_path}: the folder is not empty; replace its pictures with --force"
+    out = write(tmp_path / "a", few("a"))
+    assert refused(out) == f"{out}: the folder is not empty; replace its pictures with --force"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("names", "foreign"),
+    [
+        (["notes.txt"], "notes.txt"),
+        ([f"{i}.png" for i in range(12)], "0.png"),  # somebody's source
+        (["0001.png", "0002.png"], "0002.png"),  # so is what counts from 1
+        (["0000.png", "0001.png", "0003.png"], "0003.png"),
+        (["0000.png", "00001.png"], "00001.png"),
+        (["0000.png", "0001.PNG"], "0001.PNG"),
+        (["0000.png", ".hidden"], ".hidden"),
+    ],
+    ids=str,
+)
+def test_a_folder_that_holds_anything_but_an_earlier_output_is_never_touched(tmp_path, names, foreign, force):
+    for name in names:
+        (tmp_path / name).write_bytes(b"precious")
+    assert refused(tmp_path, force=force) == (
+        f"{tmp_path}: holds {foreign!r}, which is none of the pictures 0000.png, ... of an earlier output: "
+        "move it away, or name another folder"
+    )
+    with pytest.raises(SourceError):
+        write(tmp_path, few("a"), force=force)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == dict.fromkeys(names, b"precious")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("elsewhere.png")], ids=["folder", "link"])
+def test_what_only_has_the_name_of_an_earlier_picture_is_never_touched(tmp_path, make):
+    make(tmp_path / "0000.png")
+    assert "holds '0000.png', which is none of" in refused(tmp_path, force=True)
+
+
+def test_what_comes_into_a_folder_while_pictures_are_rendered_stays(tmp_path):
+    out = write(tmp_path / "a", moving_pictures(3))
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+
+    def pictures() -> Iterator[np.ndarray]:
+        (out / "7.png").write_bytes(b"precious")
+        yield from 255 - moving_pictures(1)
+
+    with pytest.raises(SourceError, match=r"holds '7\.png'"):
+        write_pictures(out, pictures(), count=1, force=True)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before | {"7.png": b"precious"}
+
+
+def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused("", force=True) == "OUT is an empty name; name a file or a folder, or . for this folder"
 
 
 def test_an_empty_folder_may_be_filled(tmp_path):
@@ -257,9 +307,8 @@ def test_the_old_pictures_stay_when_the_new_ones_fail(tmp_path):
 
 def test_a_shorter_clip_leaves_no_pictures_of_a_longer_one(tmp_path):
     out = write(tmp_path / "a", moving_pictures(6))
-    (out / "notes.txt").write_text("mine")
     write(out, 255 - moving_pictures(2), force=True)
-    assert sorted(file.name for file in out.iterdir()) == ["0000.png", "0001.png", "notes.txt"]
+    assert sorted(file.name for file in out.iterdir()) == ["0000.png", "0001.png"]
     assert np.array_equal(load(out).rgb, 255 - moving_pictures(2))
 
 

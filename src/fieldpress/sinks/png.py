@@ -24,8 +24,18 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def write_png_files(folder: Path, pictures: Iterable[NDArray[np.uint8]], count: int) -> None:
-    """Write ``0000.png``, ``0001.png``, ... into an existing folder, with digits enough for ``count`` pictures."""
+def png_names(count: int) -> list[str]:
+    """What the pictures of a folder are called, in their order.
+
+    Example:
+        >>> png_names(2)
+        ['0000.png', '0001.png']
+    """
     digits = max(_DIGITS, len(str(count - 1)))
-    for index, picture in enumerate(pictures):
-        (folder / f"{index:0{digits}}.png").write_bytes(png(picture))
+    return [f"{index:0{digits}}.png" for index in range(count)]
+
+
+def write_png_files(folder: Path, pictures: Iterable[NDArray[np.uint8]], count: int) -> None:
+    """Write ``count`` pictures into an existing folder, as :func:`png_names` calls them."""
+    for name, picture in zip(png_names(count), pictures, strict=True):
+        (folder / name).write_bytes(png(picture))

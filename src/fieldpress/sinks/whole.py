@@ -1,7 +1,6 @@
 """Outputs that appear whole or not at all: written beside their place and moved there at the end."""
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -9,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fieldpress.errors import SourceError
-
-NUMBERED = re.compile(r"[0-9]+\.png")
-"""The names that a folder output gives its pictures."""
+from fieldpress.sinks.png import png_names
 
 
 @contextmanager
@@ -39,11 +36,10 @@ def whole_file(target: Path) -> Iterator[Path]:
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder to write to; its files are moved into the target when the block ends well.
 
-    Numbered pictures of an earlier output are then removed from the target, so that no clip is mixed with another;
-    all other files there stay.
+    The pictures of an earlier output are then removed from the target, so that no clip is mixed with another.
 
     Raises:
-        SourceError: The folder cannot be written.
+        SourceError: The folder cannot be written, or holds anything else; nothing is then changed.
     """
     target = Path(os.path.realpath(target))
     exists = target.is_dir()
@@ -53,24 +49,47 @@ def whole_folder(target: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             if exists:
-                _replace_numbered(target, temporary)
+                _replace_pictures(target, temporary)
             else:
                 temporary.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def earlier_pictures(folder: Path, but: Path | None = None) -> list[Path]:
+    """The pictures that an earlier output left in a folder, which is all that may ever be removed from it.
+
+    Args:
+        folder: An existing one.
+        but: Passed over: where the new output is being written.
+
+    Raises:
+        SourceError: It holds anything that such an output would not have, as their names tell: they count from 0 on
+            without a gap.
+    """
+    found = {file.name: file for file in folder.iterdir() if file != but}
+    names = png_names(len(found))
+    ours = {name for name in names if name in found and found[name].is_file() and not found[name].is_symlink()}
+    if foreign := min(found.keys() - ours, default=None):
+        raise SourceError(
+            f"{folder}: holds {foreign!r}, which is none of the pictures {names[0]}, ... of an earlier output: "
+            "move it away, or name another folder"
+        )
+    return list(found.values())
+
+
 def _beside(target: Path) -> Path:
     return target.with_name(f".fieldpress-{secrets.token_hex(8)}{target.suffix}")
 
 
-def _replace_numbered(target: Path, temporary: Path) -> None:
+def _replace_pictures(target: Path, temporary: Path) -> None:
+    earlier = earlier_pictures(target, but=temporary)  # once more: rendering takes long, and others may write there
     new = sorted(temporary.iterdir())
     names = {file.name for file in new}
     for file in new:
         file.replace(target / file.name)
-    for old in target.iterdir():
-        if NUMBERED.fullmatch(old.name) and old.name not in names:
+    for old in earlier:
+        if old.name not in names:
             old.unlink()
 
 

@@ -13,7 +13,7 @@ from fieldpress.errors import SourceError
 from fieldpress.sinks.png import png, write_png_files
 from fieldpress.sinks.timing import Timing
 from fieldpress.sinks.video import write_mkv, write_mp4
-from fieldpress.sinks.whole import whole_file, whole_folder
+from fieldpress.sinks.whole import earlier_pictures, whole_file, whole_folder
 from fieldpress.sinks.y4m import write_y4m
 
 Output = Literal["stdout", "folder", ".mp4", ".mkv", ".y4m", ".png"]
@@ -53,7 +53,7 @@ def write_pictures(
         time_base: Seconds per unit of ``timestamps``.
         timestamps: When each picture appears, rising; ``None`` for a constant rate. Kept in ``.mp4`` (exactly)
             and in ``.mkv`` (to a millisecond).
-        force: Replace what is there.
+        force: Replace what is there: a file, or in a folder the pictures of an earlier output.
 
     Raises:
         SourceError: As :func:`check_output`, or the output cannot be written.
@@ -80,22 +80,33 @@ def write_pictures(
             path.write_bytes(b"".join(png(picture) for picture in pictures))
 
 
-def check_output(out: str | os.PathLike[str], *, force: bool = False, count: int = 1) -> Output:
+def check_output(
+    out: str | os.PathLike[str], *, force: bool = False, count: int = 1, single: str = "--frames N"
+) -> Output:
     """What kind of output a name stands for, asked before anything is rendered.
 
+    Args:
+        out: Where to.
+        force: Allow to replace what is there: a file, or in a folder the pictures of an earlier output.
+        count: How many pictures are to be written.
+        single: What asks for one picture only, for the complaint about several in a ``.png``.
+
     Raises:
-        SourceError: The name says no known format, something is there already (unless ``force``) or stands in
-            the way, its folder is missing or not writable, or one ``.png`` is to hold more than one picture.
+        SourceError: The name is empty or says no known format, something is there already (unless ``force``) or
+            stands in the way, as in a folder everything does that is no picture of an earlier output; its folder is
+            missing or not writable, or one ``.png`` is to hold more than one picture.
     """
     text = os.fspath(out)
     if text == STDOUT:
         return "stdout"
+    if not text:
+        raise SourceError("OUT is an empty name; name a file or a folder, or . for this folder")
     path = Path(text)
     try:
         target = Path(os.path.realpath(path))
         kind = _kind(text, path, target)
         if kind == ".png" and count > 1:
-            raise SourceError(f"{text}: one .png holds one of the {count} pictures: use --frames N, or name a folder")
+            raise SourceError(f"{text}: one .png holds one of the {count} pictures: use {single}, or name a folder")
         _check_place(text, target, kind, force)
     except (OSError, ValueError) as error:  # no access to a folder on the way, or a zero byte in the name
         reason = getattr(error, "strerror", None) or error
@@ -114,7 +125,7 @@ def _kind(text: str, path: Path, target: Path) -> Output:
 
 def _check_place(text: str, target: Path, kind: Output, force: bool) -> None:
     if kind == "folder" and target.is_dir():
-        if any(target.iterdir()) and not force:
+        if earlier_pictures(target) and not force:
             raise SourceError(f"{text}: the folder is not empty; replace its pictures with --force")
         _check_writable(text, target)
         return
