@@ -9,7 +9,7 @@ from filmed import FILM, clip_of, rate, textured
 
 import fieldpress
 from fieldpress import container
-from fieldpress.aiming import CLOSE, encode_to_psnr
+from fieldpress.aiming import CLOSE
 from fieldpress.compressors import Raw, Uniform, Video
 from fieldpress.errors import ConfigError, FieldpressError, SourceError
 from fieldpress.presets import Recipe, recipe
@@ -40,7 +40,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("away", [-4.0, -1.3, 0.0, 2.0, 5.0])
 def test_the_file_is_as_good_as_asked_for_and_hardly_better(clip: Path, usual: float, tmp_path: Path, away: float):
-    report = encode_to_psnr(clip, tmp_path / "a.fpr", usual + away, rate(), **AT)
+    report = encode(clip, tmp_path / "a.fpr", rate(), psnr=usual + away, **AT)
     # This clip is so small that a quarter of a crf is up to 0.25 dB.
     assert 0 <= report.psnr_rgb - (usual + away) <= CLOSE + 0.25
     assert evaluate(tmp_path / "a.fpr", clip).psnr_rgb == report.psnr_rgb
@@ -48,7 +48,7 @@ def test_the_file_is_as_good_as_asked_for_and_hardly_better(clip: Path, usual: f
 
 
 def test_other_presets_reach_a_quality_too(clip: Path, tmp_path: Path):
-    report = encode_to_psnr(clip, tmp_path / "a.fpr", 30.0, rate(Uniform(bits=6)), **AT)
+    report = encode(clip, tmp_path / "a.fpr", rate(Uniform(bits=6)), psnr=30.0, **AT)
     # A number of bits is whole: 6 dB from one to the next.
     assert 30 <= report.psnr_rgb <= 37
 
@@ -57,13 +57,13 @@ def test_the_default_preset_is_that_of_the_source(clip: Path, usual: float, tmp_
     def chosen(_: object) -> Recipe:
         return rate()
 
-    assert encode_to_psnr(clip, tmp_path / "a.fpr", usual - 0.05, chosen, **AT).preset == "rate"
+    assert encode(clip, tmp_path / "a.fpr", chosen, psnr=usual - 0.05, **AT).preset == "rate"
 
 
 @pytest.mark.parametrize("wanted", [12.0, 70.0])
 def test_a_quality_out_of_reach_is_refused_in_one_line_with_the_range(clip: Path, tmp_path: Path, wanted: float):
     with pytest.raises(ConfigError, match=rf"{wanted:g} dB is out of reach: .*; \d+\.\d to \d+\.\d dB") as caught:
-        encode_to_psnr(clip, tmp_path / "a.fpr", wanted, rate(), **AT)
+        encode(clip, tmp_path / "a.fpr", rate(), psnr=wanted, **AT)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
 
@@ -89,7 +89,7 @@ def test_a_bad_request_is_refused_before_any_work(
 ):
     monkeypatch.setattr(Trainer, "__iter__", lambda _: pytest.fail("coding began"))
     with pytest.raises(ConfigError) as caught:
-        encode_to_psnr(clip, tmp_path / "a.fpr", **{"psnr": 30.0, "preset": rate(), **AT, **request_})
+        encode(clip, tmp_path / "a.fpr", **{"psnr": 30.0, "preset": rate(), **AT, **request_})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
@@ -99,7 +99,7 @@ def test_a_source_is_never_replaced_by_its_own_file(tmp_path: Path):
     clip = clip_of(tmp_path / "clip.mkv", textured(2))
     before = clip.read_bytes()
     with pytest.raises(SourceError, match="is the source itself"):
-        encode_to_psnr(clip, clip, 30.0, rate(), force=True, **AT)
+        encode(clip, clip, rate(), psnr=30.0, force=True, **AT)
     assert clip.read_bytes() == before
 
 
@@ -107,9 +107,9 @@ def test_the_old_file_stays_until_the_new_one_is_as_asked_for(clip: Path, tmp_pa
     out = tmp_path / "a.fpr"
     out.write_bytes(b"old")
     with pytest.raises(SourceError, match="use --force"):
-        encode_to_psnr(clip, out, 30.0, rate(), **AT)
+        encode(clip, out, rate(), psnr=30.0, **AT)
     with pytest.raises(ConfigError, match="out of reach"):
-        encode_to_psnr(clip, out, 90.0, rate(), force=True, **AT)
+        encode(clip, out, rate(), psnr=90.0, force=True, **AT)
     assert (names(tmp_path), out.read_bytes()) == (["a.fpr"], b"old")
 
 
@@ -124,9 +124,26 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(clip: Path, tmp_path: Path,
             raise error
 
     with pytest.raises(type(error)) as caught:
-        encode_to_psnr(clip, tmp_path / "a.fpr", 25.0, rate(), on_progress=stop, **AT)
+        encode(clip, tmp_path / "a.fpr", rate(), psnr=25.0, on_progress=stop, **AT)
     assert "resume" not in str(caught.value)  # which would not work
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("wanted", [99.0, 3.0])
+def test_no_setting_is_tried_twice_at_the_end_of_the_scale(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: float
+):
+    tried: list[Any] = []
+    original = Video.encode_all
+
+    def note(self: Video, *arguments: Any) -> Any:
+        tried.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Video, "encode_all", note)
+    with pytest.raises(ConfigError, match="goes no further with this clip"):
+        encode(clip, tmp_path / "a.fpr", rate(), psnr=wanted, **AT)
+    assert len(tried) == len(set(tried)) > 1
 
 
 # The scale
@@ -213,7 +230,7 @@ def test_bits_per_pixel_are_reached_within_five_per_cent(clip: Path, tmp_path: P
 
 @pytest.mark.parametrize("size", [50, 10_000_000])
 def test_a_size_out_of_reach_is_refused_before_the_film_is_coded_at_length(clip: Path, tmp_path: Path, size: int):
-    with pytest.raises(ConfigError, match=r"is out of reach: this preset gives [\d.]+ to [\d.]+ bpp with this clip"):
+    with pytest.raises(ConfigError, match=r"is out of reach: .* gives about [\d.]+ bpp \([\d,]+ bytes\) to [\d.]+ bpp"):
         encode(clip, tmp_path / "a.fpr", rate(), size=size, **AT)
     assert names(tmp_path) == []
 

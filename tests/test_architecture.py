@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import fieldpress
-from fieldpress.decoders import DECODERS
 from fieldpress.compressors import COMPRESSORS
 from fieldpress.config import Registry
 from fieldpress.decoders import DECODERS

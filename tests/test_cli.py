@@ -188,7 +188,7 @@ def test_a_misspelt_preset_is_told_the_right_one(refused: Callable[..., str], cl
         "encode SOURCE a.fpr nvp-fit FLAGS --seed 7",
         "FLAGS --seed 7 encode SOURCE a.fpr nvp-fit",
         "encode FLAGS SOURCE --seed=7 a.fpr nvp-fit",
-        "encode SOURCE --seed 3 FLAGS a.fpr --seed 7 nvp-fit",
+        "encode SOURCE FLAGS a.fpr --seed 7 nvp-fit",
     ],
 )
 def test_flags_stand_anywhere(run: Run, clip: Path, line: str):
@@ -292,7 +292,10 @@ def test_the_flags_of_a_source_are_those_of_its_own_preset(refused: Callable[...
         ("a.fpr --bpp -1", "--bpp is -1; expected a number above 0"),
         ("a.fpr --size 12XB", "--size is '12XB'; expected bytes such as 200000, 200kB or 1.5MB"),
         ("a.fpr --size 0", "--size is 0; expected a number above 0"),
-        ("a.fpr --bpp 0.0001 --steps 2", "a file of 0.0001 bpp (0 bytes) is out of reach: this preset gives"),
+        (
+            "a.fpr --bpp 0.0001 --steps 2",
+            "a file of 0.0001 bpp (0 bytes) is out of reach: with this source this preset gives about",
+        ),
         ("a.fpr --rate-weight 1 --training.rate-weight 2", "--rate-weight is short for --training.rate-weight"),
         ("a.fpr --init tuker", "--init is 'tuker'; expected one of 'source', 'tucker', 'random'"),
         ("a.fpr --init tucker --training.start random", "give one of them"),
@@ -320,6 +323,23 @@ def test_the_flags_of_a_source_are_those_of_its_own_preset(refused: Callable[...
 )
 def test_encode_refuses_in_one_line(refused: Callable[..., str], clip: Path, flags: str, says: str):
     assert says in refused("encode", clip, *flags.split())
+
+
+@pytest.mark.parametrize("command", ["encode {} a.fpr", "eval {} {}"])
+def test_a_source_that_is_a_fieldpress_file_is_to_be_decoded_first(
+    refused: Callable[..., str], pressed: Path, command: str
+):
+    message = f"{pressed}: is a fieldpress file already; decode it first, to a .mkv to lose nothing"
+    assert refused(*command.format(pressed, pressed).split()) == message
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.MKV", "a.png", "a.y4m", "a.gif", "a.ply"])
+@pytest.mark.parametrize("aim", [[], ["--psnr", "30"]])
+def test_encode_gives_its_file_no_name_of_another_kind(
+    refused: Callable[..., str], clip: Path, name: str, aim: list[str]
+):
+    suffix = Path(name).suffix.lower()
+    assert refused("encode", clip, name, *aim) == f"{name}: {suffix} files are not what encode writes; name it a.fpr"
 
 
 def test_encode_refuses_a_source_that_is_not_there(refused: Callable[..., str]):
@@ -370,9 +390,11 @@ def test_encode_says_its_result_on_standard_output_and_all_else_on_standard_erro
     assert "step" not in outcome.out.replace("4 steps", "")
 
 
-def test_the_default_preset_tells_that_it_began_and_that_it_needed_no_step(run: Run, clip: Path):
+def test_the_default_preset_tells_that_it_began_and_counts_no_steps(run: Run, clip: Path):
     outcome = run("encode", clip, "a.fpr", *CODED)
-    assert (outcome.status, "0 steps" in outcome.out) == (0, True)
+    assert (outcome.status, "step" in outcome.out) == (0, False)
+    assert "  made by         rate, seed 0, cpu\n" in outcome.out
+    assert "  made by  preset rate, seed 0, device cpu\n" in run("info", "a.fpr").out
     first, last, *_ = outcome.err.splitlines()
     assert first == "  0%  coding  ? left"
     assert last.startswith("100%  coding  ")
@@ -453,6 +475,71 @@ def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
     assert first_step(resumed) == 4
     assert Path("a.fpr").read_bytes() == uninterrupted
     assert not list(Path().glob("*checkpoint*"))
+
+
+def test_sigterm_keeps_what_was_done_and_says_how_to_go_on_too(
+    run: Run, clip: Path, uninterrupted: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    original = loop.Trainer._train_step
+
+    def terminate(self: loop.Trainer, share: float) -> float:
+        if self.step == 2:
+            for _ in range(2):  # as timeout does
+                os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, share)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Trainer, "_train_step", terminate)
+        outcome = run("encode", clip, "a.fpr", *TRAINED)
+    assert outcome.status == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    *_, last = outcome.err.splitlines()
+    assert last.endswith(f"go on with: fieldpress encode --resume {clip} a.fpr {' '.join(TRAINED)}")
+    assert not Path("a.fpr").exists()
+
+    assert first_step(run(*last.split("fieldpress ")[1].split())) == 4
+    assert Path("a.fpr").read_bytes() == uninterrupted
+
+
+STOPS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@STOPS
+@pytest.mark.parametrize("place", ["", "raise ImportError('it failed')"], ids=["as it is", "as another error"])
+def test_being_stopped_while_modules_are_imported_gives_a_status(number: signal.Signals, status: int, place: str):
+    # What stops an import in C may come out as another error.
+    while_importing = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background is deaf to Ctrl-C
+class Stopping:
+    def find_spec(self, name, *_):
+        if name == "fieldpress.cli.encode":
+            try:
+                os.kill(os.getpid(), {number.value})
+            finally:
+                {place or "pass"}
+sys.meta_path.insert(0, Stopping())
+"""
+    assert finished("encode", "clip.mkv", "a.fpr", before=while_importing) == (status, b"", b"")
+
+
+@STOPS
+def test_a_second_signal_while_python_ends_does_not_change_the_status(number: signal.Signals, status: int):
+    code = f"""
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from fieldpress.cli import main, info
+def stop(*_):
+    os.kill(os.getpid(), {number.value})
+class Late:
+    __del__ = stop
+info.run, late, sys.argv = stop, Late(), ["fieldpress", "info", "a.fpr"]
+atexit.register(stop)
+sys.exit(main())
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (status, b"", b"")
 
 
 def test_ctrl_c_before_training_is_quiet(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch):
@@ -575,7 +662,8 @@ def test_decode_writes_every_picture(run: Run, pressed: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("1:3", [1, 2]), ("-2:", [3, 4]), ("::3", [0, 3]), ("2", [2]), ("-1", [4])]
+    ("text", "expected"),
+    [("1:3", [1, 2]), ("-2:", [3, 4]), ("::3", [0, 3]), ("2", [2]), ("-1", [4]), ("::-1", [4, 3, 2, 1, 0])],
 )
 def test_frames_are_chosen_as_python_slices(run: Run, pressed: Path, text: str, expected: list[int]):
     run("decode", pressed, "all.mkv")
@@ -621,7 +709,7 @@ def test_a_reader_that_stops_reading_is_no_error(pressed: Path):
     [
         ("a.mkv --frames 9", "the file has 5 (0 to 4)"),
         ("a.mkv --frames 3:1", "selects no picture"),
-        ("a.mkv --frames 1:2:0", "the step is above 0"),
+        ("a.mkv --frames 1:2:0", "the step is 1 or more, or -1 or less"),
         ("a.mkv --frames a:b", "expected A:B"),
         ("a.mkv --scale 0", "--scale is above 0"),
         ("a.mkv --scale 1e9", "at most"),
@@ -630,9 +718,12 @@ def test_a_reader_that_stops_reading_is_no_error(pressed: Path):
         ("a.mkv --crop 1,2,3", "--crop has 3 items; expected 4"),
         ("a.mkv --crop a,2,3,4", "--crop[0] is 'a'"),
         ("a.xyz", "unknown output format '.xyz'"),
-        ("a.png", "one .png holds one of the 5 pictures"),
+        ("a.png", "one .png holds one of the 5 pictures: use --frames N, or name a folder"),
         ("nowhere/a.mkv", "does not exist"),
         ("a.mkv --fames 3", "did you mean '--frames'?"),
+        ("a.mkv --frames 3 --frames 4", "--frames is given twice; give it once"),
+        ("a.mkv --time-scale 2 --scale 1 --time_scale=3", "--time-scale is given twice"),
+        ("a.mkv --force --force", "--force is given twice"),
     ],
 )
 def test_decode_refuses_in_one_line(refused: Callable[..., str], pressed: Path, flags: str, says: str):
@@ -729,6 +820,11 @@ def test_a_part_of_a_clip_begins_at_zero_and_keeps_its_distances():
 def test_pictures_left_out_leave_the_others_their_times():
     assert shown(film(0, 40, 120, 130, 170), slice(0, 5, 2)) == [0, Fraction(120, 1000), Fraction(170, 1000)]
     assert shown(film(), slice(0, 6, 3)) == [0, Fraction(3 * 1001, 30_000)]
+
+
+def test_backwards_the_gaps_come_in_the_other_order():
+    assert shown(film(0, 40, 120, 130), slice(None, None, -1)) == [Fraction(t, 1000) for t in (0, 10, 90, 130)]
+    assert shown(film(), slice(None, None, -3)) == [0, Fraction(3 * 1001, 30_000)]
 
 
 def test_pictures_between_pictures_come_between_their_times():

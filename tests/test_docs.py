@@ -5,6 +5,8 @@ the other in one namespace. Training is cut to a few steps. A block behind ``<!-
 """
 
 import dataclasses
+import importlib
+import inspect
 import re
 import shlex
 import shutil
@@ -17,8 +19,10 @@ import torch
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress import cli, config, loading, writing
+from fieldpress import config, loading, writing
+from fieldpress.bench.studies import NAMES as STUDIES
 from fieldpress.cli import bench as bench_command
+from fieldpress.cli import commands, flags
 from fieldpress.cli import encode as encode_command
 from fieldpress.cli import study as study_command
 from fieldpress.compressors import COMPRESSORS
@@ -107,7 +111,7 @@ def test_a_command_line_in_a_page_is_understood(arguments: list[str], monkeypatc
     monkeypatch.setattr(loading, "read_bytes", begin)
     Path("clip.fpr").unlink()  # so that a first encode of a page needs no --force
     try:
-        assert cli._run(arguments) == 0
+        assert commands.dispatch(arguments) == 0
     except Understood:
         pass
     except SystemExit as leaving:
@@ -128,6 +132,35 @@ def test_the_command_line_page_names_every_setting() -> None:
         names = [kind.id] if kind in parts else []
         for name in [*names, *(field.name.replace("_", "-") for field in dataclasses.fields(kind))]:
             assert f"`{name}`" in page or name == "guidance", f"{kind.__name__}: {name}"
+
+
+def commands_of_the_page() -> Iterator[tuple[type, str]]:
+    """Every command's class, and the part of a page that lists its flags."""
+    page = (ROOT / "docs/command-line.md").read_text("utf-8")
+    sections = dict(re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", page, re.M | re.S))
+    sections["bench"] = (ROOT / "docs/bench.md").read_text("utf-8")
+    for name, (module, _) in commands.COMMANDS.items():
+        [section] = [text for heading, text in sections.items() if name in heading.split(", ")]
+        yield getattr(importlib.import_module(f"fieldpress.cli.{module}"), name.capitalize()), section
+
+
+@pytest.mark.parametrize(
+    ("command", "section"), [pytest.param(*found, id=found[0].__name__) for found in commands_of_the_page()]
+)
+def test_the_pages_list_every_flag_of_every_command(command: type, section: str) -> None:
+    listed = set(re.findall(r"`(--[a-z-]+)", section))
+    assert set(flags.kinds(command)) <= listed
+
+
+def test_the_command_line_page_lists_every_study() -> None:
+    page = (ROOT / "docs/command-line.md").read_text("utf-8")
+    assert all(f"| `{name}` |" in page for name in STUDIES)
+
+
+def test_the_python_page_shows_every_argument_of_encode() -> None:
+    page = (ROOT / "docs/python.md").read_text("utf-8")
+    shown = re.findall(r"(\w+)(?:=[^,]+)?", page.split("`fieldpress.encode(")[1].split(")`")[0])
+    assert shown == list(inspect.signature(writing.encode).parameters)
 
 
 def test_the_own_compressor_is_the_same_in_the_page_and_in_the_example() -> None:

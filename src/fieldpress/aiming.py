@@ -1,22 +1,24 @@
 """Reaching a quality: the preset is turned and encoded again until the finished file's pictures are that good."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from fieldpress.checks import check_aim, check_source, check_target
+from fieldpress.checks import check_target
 from fieldpress.errors import ConfigError
 from fieldpress.loading import read_bytes
-from fieldpress.presets import Recipe, recipe
+from fieldpress.presets import Recipe
 from fieldpress.report import Report
+from fieldpress.request import Request
 from fieldpress.saving import save
 from fieldpress.segment_jobs import remove
 from fieldpress.subjects import Subject
 from fieldpress.training.checkpoint import checkpoint_path
-from fieldpress.writing import Interrupted, default_recipe, encode
+
+Preset = Recipe | Callable[[Subject], Recipe] | None
+"""A recipe, or what gives one for a source; None is the source's default."""
 
 CLOSE = 0.1
 """Decibels by which a file may be better than asked for; it is never worse."""
@@ -27,65 +29,64 @@ _STALLED = 0.02
 """Decibels: where a whole halving moves less, the preset is at the end of its scale."""
 
 
+class _Try(NamedTuple):
+    recipe: Recipe
+    report: Report
+    data: bytes
+
+
 def encode_to_psnr(
-    source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    psnr: float,
-    preset: str | Recipe | Callable[[Subject], Recipe] | None = None,
-    *,
-    minutes: float | None = None,
-    force: bool = False,
-    **settings: Any,
+    encode: Callable[[Path, Preset, Request], Report], out: Path, preset: Preset, request: Request
 ) -> Report:
-    """Encodes at the coarsest quality whose file still has this PSNR.
+    """Encodes at the coarsest quality whose file still has the PSNR asked for; no setting is tried twice.
 
     Args:
-        source: As of :func:`fieldpress.encode`.
-        out: Likewise.
-        psnr: RGB PSNR of the decoded file in dB; it is at most ``CLOSE`` better.
-        preset: As of :func:`fieldpress.encode`.
-        minutes: Of all tries together; the preset's own for each if None.
-        force: As of :func:`fieldpress.encode`.
-        **settings: Passed on, but for other aims, and for ``resume``: each try starts anew.
+        encode: Makes one file, given its path, what to encode it with, and a request without PSNR.
+        out: The file to write.
+        preset: Whose quality is turned.
+        request: Its ``psnr`` is reached, at most ``CLOSE`` dB better; its ``minutes`` are of all tries together.
+
+    Returns:
+        The figures of the file, but for the time, which is that of all tries.
 
     Raises:
-        ConfigError: The quality is out of the preset's reach, and the message gives the range; or another aim is given.
+        ConfigError: The quality is out of the preset's reach, and the message gives the range.
         SourceError: As of :func:`fieldpress.encode`.
     """
-    check_aim(**{name: settings.pop(name, None) for name in ("bpp", "size", "quality")}, psnr=psnr)
-    if settings.pop("resume", False):
-        raise ConfigError("--psnr tries several qualities and starts anew each time; leave --resume out")
-    out = Path(out)
-    check_target(out, force)
-    check_source(source, out)
+    assert request.psnr is not None
     trial = out.with_name(f"{out.name}.try")
-    check_target(trial, force)
-    named = recipe(preset) if isinstance(preset, str) else preset
-    tries: dict[float, tuple[Report, bytes]] = {}
+    check_target(trial, request.force)
+    share = None if request.minutes is None else request.minutes / _TRIES
+    single = replace(request, psnr=None, minutes=share)
+    tries: list[_Try] = []
+    base = preset if isinstance(preset, Recipe) else None
 
-    def quality(halvings: float) -> float:
+    def tried(halvings: float) -> Report:
         def turned(subject: Subject) -> Recipe:
-            assert not isinstance(named, Recipe)
-            return (named or default_recipe)(subject).coarser(halvings)
+            nonlocal base
+            base = preset(subject) if callable(preset) else subject.default_preset
+            return base.coarser(halvings)
 
-        chosen = named.coarser(halvings) if isinstance(named, Recipe) else turned
-        share = None if minutes is None else minutes / _TRIES
-        report = encode(source, trial, chosen, minutes=share, force=force, **settings)
-        tries[halvings] = report, read_bytes(trial)
+        if base is not None:
+            for earlier in tries:
+                if earlier.recipe == base.coarser(halvings):
+                    return earlier.report
+        report = encode(trial, preset.coarser(halvings) if isinstance(preset, Recipe) else turned, single)
+        assert base is not None
+        tries.append(_Try(base.coarser(halvings), report, read_bytes(trial)))
         trial.unlink()
-        return report.psnr_rgb
+        return report
 
     try:
-        halvings = _search(quality, psnr)
-    except Interrupted:
-        raise KeyboardInterrupt from None  # its checkpoint goes, too
+        best = tried(_search(lambda halvings: tried(halvings).psnr_rgb, request.psnr))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt from None  # without a word of its checkpoint, which goes, too
     finally:
         with suppress(OSError):
             remove(checkpoint_path(trial))
             trial.unlink()
-    report, data = tries[halvings]
-    save(out, data)
-    return replace(report, encode_seconds=sum(one.encode_seconds or 0.0 for one, _ in tries.values()))
+    save(out, next(one.data for one in tries if one.report is best))
+    return replace(best, encode_seconds=sum(one.report.encode_seconds or 0.0 for one in tries))
 
 
 def _search(quality: Callable[[float], float], wanted: float) -> float:

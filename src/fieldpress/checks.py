@@ -4,15 +4,18 @@ import math
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fieldpress.compressors.base import MAX_QUALITY
-from fieldpress.config import MAX_INTEGER
+from fieldpress.config import MAX_INTEGER, shown
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
 from fieldpress.grids import ClipGrids
 from fieldpress.metrics import MAX_PSNR
 from fieldpress.presets import Recipe
+from fieldpress.sources.folder import PICTURE_SUFFIXES
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
+from fieldpress.sources.mesh import SUFFIXES as MESH_SUFFIXES
 from fieldpress.subjects import Subject
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.plan import assign
@@ -23,6 +26,13 @@ _BYTES_PER_NUMBER_CODED_ONCE = 10
 """Likewise, where the grids are coded before the first step: value, sample, and the source's share."""
 _BYTES_PER_PIXEL_OF_CODEC = 1000
 """What a video codec holds of the pictures that it looks ahead to, for each pixel of one of them."""
+
+MEDIA_SUFFIXES = {
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".ivf"),
+    *(".gif", ".heic", ".heif", *PICTURE_SUFFIXES),
+    *MESH_SUFFIXES,
+}
+"""Ends of names that say what a file holds, and that it is no fieldpress file."""
 
 
 def check_aim(**aims: float | None) -> None:
@@ -43,6 +53,32 @@ def check_aim(**aims: float | None) -> None:
                 raise ConfigError(f"--psnr is {value:g}; expected a number of dB above 0, at most {MAX_PSNR:g}")
         elif not (0 < value < math.inf and (name != "size" or value <= MAX_INTEGER)):
             raise ConfigError(f"--{name} is {value:g}; expected a number above 0")
+
+
+def check_arguments(source: Any, out: Any, preset: Any, on_progress: Any) -> None:
+    """Refuses what is neither a path nor a preset nor a function where one of these belongs.
+
+    Raises:
+        ConfigError: By the name of the argument.
+    """
+    for name, given in (("source", source), ("out", out)):
+        if not isinstance(given, str | os.PathLike):
+            raise ConfigError(f"{name} is {shown(given)}; expected a path")
+    if not (preset is None or isinstance(preset, str | Recipe) or callable(preset)):
+        raise ConfigError(f"preset is {shown(preset)}; expected a name, a recipe, or a function that gives one")
+    if not (on_progress is None or callable(on_progress)):
+        raise ConfigError(f"on_progress is {shown(on_progress)}; expected a function")
+
+
+def check_name(out: Path) -> None:
+    """Refuses to give a fieldpress file the name of another kind of file, by which programs would take it for one.
+
+    Raises:
+        SourceError: The name ends as those of videos, pictures or meshes do.
+    """
+    suffix = out.suffix.lower()
+    if suffix in MEDIA_SUFFIXES:
+        raise SourceError(f"{out}: {suffix} files are not what encode writes; name it {out.with_suffix('.fpr').name}")
 
 
 def check_target(out: Path, force: bool) -> None:

@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,17 +12,20 @@ from pathlib import Path
 import torch
 
 from fieldpress import container
+from fieldpress.aiming import Preset, encode_to_psnr
 from fieldpress.assembly import Part, file_bytes, framing_bytes
-from fieldpress.checks import check_aim, check_memory, check_source, check_target, memory_factor
-from fieldpress.config import MAX_INTEGER, to_plain
+from fieldpress.checks import check_arguments, check_memory, check_name, check_source, check_target, memory_factor
+from fieldpress.config import to_plain
 from fieldpress.devices import choose_device
-from fieldpress.errors import ConfigError, SourceError
+from fieldpress.errors import ConfigError, FormatError, SourceError
 from fieldpress.loading import read_bytes
 from fieldpress.metrics import Quality
+from fieldpress.outline import outline
 from fieldpress.presets import Recipe, recipe
 from fieldpress.progress import drawn, listening
-from fieldpress.reading import About, decode, open_file
+from fieldpress.reading import About, decode
 from fieldpress.report import Report, measure
+from fieldpress.request import Request
 from fieldpress.saving import save
 from fieldpress.segment_jobs import fit_segments, remove
 from fieldpress.segments import Segment
@@ -42,12 +46,10 @@ CHECKPOINT_SECONDS = 15.0
 """Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
 _NEARLY = 0.99
 """The share that a coding shows at most, as the fit itself says when it is done."""
-MAX_JOBS = 256
-"""Processes that fit segments at a time."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during training, after the checkpoint was written."""
+    """Ctrl-C, or SIGTERM on the command line, during training, after the checkpoint was written."""
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__(f"stopped; everything up to here is in {checkpoint}: go on with the same command and --resume")
@@ -64,6 +66,7 @@ def encode(
     bpp: float | None = None,
     size: int | None = None,
     quality: float | None = None,
+    psnr: float | None = None,
     seed: int = 0,
     device: str = "auto",
     resume: bool = False,
@@ -82,8 +85,10 @@ def encode(
         steps: Training budget in steps instead; on a CPU the file is then the same on every run.
         bpp: Bits per pixel of the finished file, reached within 5 %: the preset's quality settings are then turned.
         size: Bytes of the finished file instead.
-        quality: 0 (best) to 51, as the constant rate factors of x264; the preset's own if None. For a quality in
-            decibels see :func:`fieldpress.aiming.encode_to_psnr`.
+        quality: 0 (best) to 51, as the constant rate factors of x264; the preset's own if None.
+        psnr: RGB PSNR of the finished file in dB: up to seven qualities are tried, and the coarsest that is good enough
+            is kept, at most 0.1 dB better than asked for where the scale is that fine. ``minutes`` are of all tries
+            together.
         seed: Of everything random.
         device: ``auto``, ``cpu`` or ``cuda``.
         resume: Go on from the checkpoint an interrupted run left beside ``out``, if there is one.
@@ -102,50 +107,61 @@ def encode(
         SourceError: The source cannot be read or the output not written.
         ConfigError: The request is impossible. Both come before any training.
     """
+    request = Request(
+        minutes=minutes, steps=steps, bpp=bpp, size=size, quality=quality, psnr=psnr, seed=seed, device=device,
+        resume=resume, force=force, segment=segment, jobs=jobs,
+    )  # fmt: skip
+    check_arguments(source, out, preset, on_progress)
     out = Path(out)
     check_target(out, force)
     check_source(source, out)
-    device = choose_device(device)
+    check_name(out)
+    request = replace(request, device=choose_device(request.device))
     named = recipe(preset) if isinstance(preset, str) else preset
-    if minutes is not None and steps is not None:
-        raise ConfigError("give --minutes or --steps, not both")
-    if not 0 <= seed <= MAX_INTEGER:
-        raise ConfigError(f"--seed is {seed}; expected 0 to 2**53")
-    if not 1 <= jobs <= MAX_JOBS:
-        raise ConfigError(f"--jobs is {jobs}; expected 1 to {MAX_JOBS}")
-    check_aim(bpp=bpp, size=size, quality=quality)
-    asked = Budget(minutes, steps) if minutes is not None or steps is not None else None
-    likely = named if isinstance(named, Recipe) else recipe("rate")
+    once = partial(_encode_once, source, on_progress)
+    return once(out, named, request) if request.psnr is None else encode_to_psnr(once, out, named, request)
+
+
+def _encode_once(
+    source: str | os.PathLike[str],
+    on_progress: Callable[[Progress], None] | None,
+    out: Path,
+    preset: Preset,
+    request: Request,
+) -> Report:
+    """An encode whose quality is not searched for."""
+    seed, device, segment, resume = request.seed, request.device, request.segment, request.resume
+    likely = preset if isinstance(preset, Recipe) else recipe("rate")
     likely = likely if segment is None else replace(likely, segment=segment)
-    subject = load_subject(source, force=force, memory_factor=memory_factor(likely), into=likely.cut)
+    subject = load_subject(source, force=request.force, memory_factor=memory_factor(likely), into=likely.cut)
     if segment and not isinstance(subject, Clip):
         raise ConfigError(f"--segment cuts videos; {subject.name} is none")
     started = time.monotonic()
-    chosen = named if isinstance(named, Recipe) else (named or default_recipe)(subject)
+    chosen = preset if isinstance(preset, Recipe) else (preset or default_recipe)(subject)
     chosen = chosen if segment is None else replace(chosen, segment=segment)
-    chosen = chosen if quality is None else chosen.at_quality(quality)
-    budget = asked or Budget(minutes=chosen.minutes)
+    chosen = chosen if request.quality is None else chosen.at_quality(request.quality)
+    budget = request.budget or Budget(minutes=chosen.minutes)
     segments = subject.segments_for(chosen)
-    jobs = min(jobs, len(segments))
+    jobs = min(request.jobs, len(segments))
     check_memory(subject, chosen, jobs)
     # A dry run: whatever the compressors or the format refuse, they refuse now.
     framing = framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
     target = None
-    if bpp is not None or size is not None:
-        bits = 8.0 * size if size is not None else (bpp or 0) * subject.signal.pixels
+    if request.bpp is not None or request.size is not None:
+        bits = 8.0 * request.size if request.size is not None else (request.bpp or 0) * subject.signal.pixels
         target = Target(bits, 8.0 * framing)
 
     torch.manual_seed(seed)
     fit = subject.fit(chosen, budget, seed, device, target)
     checkpoint = checkpoint_path(out)
-    request = fingerprint(
+    asked = fingerprint(
         [
             to_plain(subject.signal),
             to_plain(segments),
             to_plain(chosen),
             to_plain(budget),
-            bpp,
-            size,
+            request.bpp,
+            request.size,
             seed,
             device,
             subject.digest(),
@@ -153,15 +169,15 @@ def encode(
     )
     if jobs > 1 and isinstance(fit, SegmentedFit):
         try:
-            fit.done = fit_segments(replace(fit.segments, jobs=jobs), jobs, checkpoint, request, resume, on_progress)
+            fit.done = fit_segments(replace(fit.segments, jobs=jobs), jobs, checkpoint, asked, resume, on_progress)
         except KeyboardInterrupt:
             raise Interrupted(checkpoint) from None
     else:
         if checkpoint.is_dir():
             raise ConfigError(f"{checkpoint}: the checkpoint is of a run with --jobs; resume with it, or remove it")
         if resume and checkpoint.exists():
-            fit.load_state(load_checkpoint(checkpoint, request))
-        train(fit, checkpoint, request, on_progress)
+            fit.load_state(load_checkpoint(checkpoint, asked))
+        train(fit, checkpoint, asked, on_progress)
 
     about = About(chosen.name, seed, fit.steps, torch.device(device).type)
     parts = [
@@ -204,6 +220,9 @@ def default_recipe(subject: Subject) -> Recipe:
 def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], device: str = "auto") -> Report:
     """Quality of a file's decoded pictures against a source of the same size.
 
+    A file that is cut short is measured as far as it goes: its levels that are whole, or its first pictures against the
+    first ones of the source. The report then has as many ``frames``, and its ``bpp`` is over these.
+
     Raises:
         FormatError: The file does not decode.
         SourceError: The source cannot be read.
@@ -211,15 +230,30 @@ def evaluate(path: str | os.PathLike[str], source: str | os.PathLike[str], devic
     """
     device = choose_device(device)
     data = read_bytes(path)
-    signal = open_file(path, device).signal
-    subject = load_subject(source)
+    with _named(path):
+        found = outline(data)
+    signal, subject = found.signal, load_subject(source)
     if any(isinstance(signal, kind) != isinstance(subject.signal, kind) for kind in (Radiance, Shape)):
         raise ConfigError(f"{subject.name} and the file are not of one kind; evaluate against the file's own source")
-    sizes = [(s.frames, s.height, s.width) for s in (subject.signal, signal)]
-    if sizes[0] != sizes[1]:
-        texts = [f"{f} pictures of {w} x {h}" for f, h, w in sizes]
+    source_size = (subject.signal.frames, subject.signal.height, subject.signal.width)
+    size = (found.frame_count, signal.height, signal.width)
+    if source_size != size:
+        texts = [f"{f} pictures of {w} x {h}" for f, h, w in (source_size, size)]
         raise ConfigError(f"{subject.name} has {texts[0]}, the file {texts[1]}; evaluate against its own source")
-    return measure(data, subject, device, None)
+    if signal.frames < found.frame_count:
+        assert isinstance(subject, Clip), "nothing else is cut into segments"
+        subject = subject.beginning(signal.frames)
+    with _named(path):
+        return measure(data, subject, device, None)
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Complaints about the bytes of a file name it."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(f"{os.fspath(path)}: {error}") from None
 
 
 def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:

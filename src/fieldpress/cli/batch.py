@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fieldpress.cli.progress import jobs_display
-from fieldpress.cli.text import INTERRUPTED, complain, one_line, say
+from fieldpress.cli.text import complain, one_line, say
 from fieldpress.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def run_batch(
 
     Raises:
         FieldpressError: No folder is named, or as ``make``.
+        KeyboardInterrupt: It was stopped, which is said already.
     """
     if out is None:
         raise ConfigError(f"--out is missing; name the folder for the {words[0]}")
@@ -42,7 +43,7 @@ def run_batch(
             outcome = make(out, again, show)
     except KeyboardInterrupt:
         complain(f"stopped; what is finished stays in {out}; go on with: {again}")
-        return INTERRUPTED
+        raise
     for name, reason in outcome.failures.items():
         complain(f"error: {part} {name}: {reason}")
     if outcome.page is not None:

@@ -31,7 +31,8 @@ class Decode:
     """A .mp4, .mkv (lossless), .y4m or .png file, a folder for .png files, or - for .y4m on standard output; a .ply,
     .obj or .stl file for the surface of a shape."""
     frames: Annotated[str | None, arg(metavar="A:B[:STEP]")] = None
-    """Which pictures, as Python slices them: 10:20 are 10 to 19, -5: the last five, ::2 every other one, 7 that one."""
+    """Which pictures, as Python slices them: 10:20 are 10 to 19, -5: the last five, ::2 every other one, ::-1 all
+    backwards, 7 that one."""
     scale: Annotated[float, arg(metavar="S")] = 1.0
     """Output pixels per source pixel along each side."""
     time_scale: Annotated[float, arg(metavar="K")] = 1.0
@@ -43,7 +44,7 @@ class Decode:
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     force: bool = False
-    """Replace OUT."""
+    """Replace OUT: a file, or in a folder the pictures of an earlier decode."""
 
 
 def run(arguments: list[str]) -> int:
@@ -134,7 +135,7 @@ def frame_range(text: str) -> slice:
     """The pictures that ``--frames`` names.
 
     Raises:
-        ConfigError: It is not of the form A, A:B or A:B:STEP, or the step is not above 0.
+        ConfigError: It is not of the form A, A:B or A:B:STEP, or the step is 0.
 
     Example:
         >>> frame_range("-3:"), frame_range("7")
@@ -148,6 +149,6 @@ def frame_range(text: str) -> slice:
         return slice(parts[0], parts[0] + 1 or None)  # -1 is the last picture, and nothing comes after it
     if not 2 <= len(parts) <= 3:
         raise ConfigError(f"--frames is {text!r}; expected A:B, A:B:STEP or one number, such as 10:20, -5: or ::2")
-    if len(parts) == 3 and parts[2] is not None and parts[2] < 1:
-        raise ConfigError(f"--frames is {text!r}; the step is above 0")
+    if len(parts) == 3 and parts[2] == 0:
+        raise ConfigError(f"--frames is {text!r}; the step is 1 or more, or -1 or less to go backwards")
     return slice(*parts)

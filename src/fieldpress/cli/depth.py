@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from fieldpress.sinks.png import png_names
 from fieldpress.sinks.whole import whole_file, whole_folder
 
 Distances = NDArray[np.float32]
@@ -70,10 +71,9 @@ def write_depth_pictures(out: Path, is_folder: bool, pictures: Iterator[NDArray[
         with whole_file(out) as path:
             path.write_bytes(b"".join(_png(picture) for picture in pictures))
         return
-    digits = max(4, len(str(count - 1)))
     with whole_folder(out) as folder:
-        for index, picture in enumerate(pictures):
-            (folder / f"{index:0{digits}}.png").write_bytes(_png(picture))
+        for name, picture in zip(png_names(count), pictures, strict=True):
+            (folder / name).write_bytes(_png(picture))
 
 
 def _png(picture: NDArray[np.uint16]) -> bytes:

@@ -5,18 +5,17 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import arg
 
-from fieldpress.aiming import encode_to_psnr
 from fieldpress.checks import check_target
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
 from fieldpress.cli.stopping import StopBetweenSteps
-from fieldpress.cli.text import INTERRUPTED, complain, figures, one_line, say
+from fieldpress.cli.text import complain, figures, one_line, say
 from fieldpress.errors import ConfigError
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.saving import save
@@ -101,6 +100,7 @@ def run(arguments: list[str]) -> int:
 
     Raises:
         FieldpressError: As :func:`fieldpress.writing.encode`, or the command line is wrong.
+        KeyboardInterrupt: It was stopped; if it left a checkpoint, that is said already.
     """
     line = flags.split(arguments, flags.switches(Encode))
     own = flags.kinds(Encode)
@@ -125,7 +125,7 @@ def run(arguments: list[str]) -> int:
     except Interrupted as interrupted:
         again = shlex.join(["fieldpress", "encode", *(["--resume"] if not command.resume else []), *arguments])
         complain(f"stopped; {interrupted.checkpoint} keeps what was done; go on with: {again}")
-        return INTERRUPTED
+        raise
     if command.report is not None:
         save(command.report, (report.to_json() + "\n").encode())
     say(one_line(command.out))
@@ -148,24 +148,24 @@ def _encode(command: Encode, preset: "Recipe | Callable[[Subject], Recipe]") -> 
                 log.step(progress)
             stop.check(progress)
 
-        settings: dict[str, Any] = {
-            "minutes": command.minutes,
-            "steps": command.steps,
-            "seed": command.seed,
-            "device": command.device,
-            "force": command.force,
-            "segment": command.segment,
-            "jobs": command.jobs,
-            "bpp": command.bpp,
-            "size": _bytes(command.size),
-            "quality": command.quality,
-            "resume": command.resume,
-            "on_progress": watch,
-        }
-        if command.psnr is not None:
-            report = encode_to_psnr(command.source, command.out, command.psnr, preset, **settings)
-        else:
-            report = encode(command.source, command.out, preset, **settings)
+        report = encode(
+            command.source,
+            command.out,
+            preset,
+            minutes=command.minutes,
+            steps=command.steps,
+            bpp=command.bpp,
+            size=_bytes(command.size),
+            quality=command.quality,
+            psnr=command.psnr,
+            seed=command.seed,
+            device=command.device,
+            resume=command.resume,
+            force=command.force,
+            segment=command.segment,
+            jobs=command.jobs,
+            on_progress=watch,
+        )
         if log is not None:
             log.finish(report)
         return report

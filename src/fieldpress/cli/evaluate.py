@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import arg
 
 from fieldpress.cli import flags
+from fieldpress.cli.opening import opened
 from fieldpress.cli.progress import activity
 from fieldpress.cli.text import figures, one_line, say
 
@@ -21,7 +22,7 @@ class Eval:
     file: Annotated[str, tyro.conf.Positional, arg(metavar="FILE")]
     """A file that fieldpress wrote."""
     source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
-    """What it was made from, or another source with pictures of the same size."""
+    """What it was made from, or another source with as many pictures of the same size."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     json: bool = False
@@ -40,6 +41,8 @@ def run(arguments: list[str]) -> int:
 
     with activity("decoding and measuring"):
         report = writing.evaluate(command.file, command.source, command.device)
+    with opened(command.file, command.device, None) as file:
+        file.tell_what_is_left()
     if command.json:
         say(report.to_json())
         return 0

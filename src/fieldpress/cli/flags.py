@@ -26,12 +26,15 @@ class Line(NamedTuple):
 
     words: list[str]
     flags: dict[str, str | None]
-    """Text by flag, in the order of the line; the last one counts. ``None`` for a switch or a missing value."""
+    """Text by flag, in the order of the line. ``None`` for a switch or a missing value."""
     wants_help: bool
 
 
 def split(arguments: Iterable[str], switches: Iterable[str]) -> Line:
     """Words and flags. Every flag but the switches takes the next argument, unless that begins with ``--``.
+
+    Raises:
+        ConfigError: A flag stands there twice.
 
     Example:
         >>> split(["--force", "a.mp4", "--steps", "20", "b.fpr"], ["--force"])
@@ -51,6 +54,8 @@ def split(arguments: Iterable[str], switches: Iterable[str]) -> Line:
         else:
             flag, given, text = argument.partition("=")
             flag = flag.replace("_", "-")
+            if flag in line.flags:
+                raise ConfigError(f"{flag} is given twice; give it once")
             takes_next = not given and flag not in switches and rest and not rest[0].startswith("--")
             line.flags[flag] = text if given else rest.pop(0) if takes_next else None
     return line
@@ -71,7 +76,7 @@ def parse(command: type[Command], arguments: Sequence[str]) -> Command:
     """The command that a line asks for; shows the help page and exits where it asks for that.
 
     Raises:
-        ConfigError: A word is missing or too many, a flag is unknown, or a value is not one of its type.
+        ConfigError: A word is missing or too many, a flag is unknown or given twice, or a value is not one of its type.
     """
     line = split(arguments, switches(command))
     if line.wants_help:

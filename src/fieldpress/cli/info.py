@@ -52,11 +52,9 @@ def run(arguments: list[str]) -> int:
     assert signals.SIGNALS, "the registry that from_plain reads is filled on import"
     data = read_bytes(command.file)
     try:
-        contents = container.read(data, partial=True)
+        contents = container.read_showable(data)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
         sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
-        if not contents.whole_segments:
-            container.read(data)  # says how much is missing
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
     bpp = 8 * len(data) / signal.pixels
@@ -97,7 +95,8 @@ def _description(signal: "Signal", contents: "Contents") -> list[list[str]]:
     if contents.segments > 1:
         rows.append(["cut into", f"{contents.segments} segments, each with a field of its own"])
     if isinstance(about, dict):
-        rows.append(["made by", ", ".join(f"{name} {shown(about[name]).strip(chr(39))}" for name in about)])
+        told = [name for name in about if name != "steps" or about[name] != 0]  # a head that is found takes none
+        rows.append(["made by", ", ".join(f"{name} {shown(about[name]).strip(chr(39))}" for name in told)])
     return [[label, one_line(text)] for label, text in rows]
 
 

@@ -35,7 +35,7 @@ class Opened:
         self._file, self._asked, self._outline = file, levels, found
 
     def decode(self) -> "Decoded":
-        """The field. Says on standard error what a file that is cut short still has.
+        """The field. Says so if the file is cut short, as :meth:`tell_what_is_left` does.
 
         Raises:
             FormatError: The bytes do not decode.
@@ -43,19 +43,14 @@ class Opened:
         from fieldpress.reading import decode
 
         decoded = decode(self.data, self.device, self._asked)
-        if not self._outline.complete:
-            there = f"it has {len(self.data):,} bytes; going on with {self._left()}"
-            complain(f"{self._file} is cut short: {there}")
+        self.tell_what_is_left()
         return decoded
 
-    def _left(self) -> str:
-        """What of a file is left."""
-        found = self._outline
-        if len(found.segments) < found.segment_count:
-            return (
-                f"the first {found.signal.frames} pictures, {len(found.segments)} of its {found.segment_count} segments"
-            )
-        return f"{self.levels} of its {self.level_count} levels"
+    def tell_what_is_left(self) -> None:
+        """Says on standard error what a file still has that is cut short; nothing of a whole one."""
+        if not self._outline.complete:
+            there = f"it has {len(self.data):,} bytes; going on with {self._outline.left}"
+            complain(f"{self._file} is cut short: {there}")
 
     def scene(self) -> "Radiance":
         """What it shows, if that is a scene.

@@ -93,7 +93,7 @@ def run(arguments: list[str]) -> int:
         scene = file.scene()
         cameras = _cameras(scene, command, size, one=".png" in kinds) if any(kinds) else ()
         for out in filter(None, outs):
-            check_output(out, force=command.force, count=len(cameras))
+            check_output(out, force=command.force, count=len(cameras), single="--frames 1")
         decoded = file.decode()
     if cameras:
         _film(command, kinds, decoded, scene, cameras)

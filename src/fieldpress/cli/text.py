@@ -11,9 +11,6 @@ from fieldpress.errors import SourceError
 if TYPE_CHECKING:
     from fieldpress.report import Report
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
-
 
 def say(text: str) -> None:
     """A text and a line end on standard output, with escapes for what its encoding does not have.
@@ -97,19 +94,20 @@ def duration(seconds: float) -> str:
 def figures(report: "Report") -> str:
     """A report as a table."""
     pictures = f"{report.frames} of {report.width} x {report.height}"
+    steps = [f"{report.steps:,} steps"] if report.steps else []  # a head that is found takes none
     rows = [
+        ["decoding", f"{report.decode_fps:.1f} pictures/s, {report.decode_seconds:.2f} s for all"],
         ["size", f"{report.bytes:,} bytes"],
         ["bits per pixel", f"{report.bpp:.4f}"],
         ["PSNR, RGB", f"{report.psnr_rgb:.2f} dB"],
         ["PSNR, luma", f"{report.psnr_y:.2f} dB"],
         ["SSIM", f"{report.ssim:.4f}"],
         ["pictures", pictures],
-        ["made by", f"{report.preset}, {report.steps:,} steps, seed {report.seed}, {report.device}"],
+        ["made by", ", ".join([report.preset, *steps, f"seed {report.seed}", report.device])],
     ]
     if report.iou is not None and report.chamfer is not None:
-        rows.insert(2, ["IoU", f"{report.iou:.4f}"])
-        rows.insert(3, ["chamfer distance", f"{report.chamfer:.6f} of the longest side"])
+        rows.insert(3, ["IoU", f"{report.iou:.4f}"])
+        rows.insert(4, ["chamfer distance", f"{report.chamfer:.6f} of the longest side"])
     if report.encode_seconds is not None:
         rows.append(["encoding", f"{report.encode_seconds:.1f} s"])
-    rows.append(["decoding", f"{report.decode_seconds:.2f} s, {report.decode_fps:.1f} pictures/s"])
     return columns([[one_line(cell) for cell in row] for row in rows])

@@ -24,7 +24,8 @@ def view_timing(signal: Signal, positions: Sequence[Fraction]) -> Timing:
     Args:
         signal: What the file shows; an image counts as a clip of 25 pictures a second, and what the cameras of a scene
             or a shape see is shown at 30 a second.
-        positions: Rising, in pictures: 2.5 is half-way between 2 and 3.
+        positions: Rising, in pictures: 2.5 is half-way between 2 and 3. Or falling: then the clip is shown backwards,
+            and pictures are as far apart as they are forwards.
 
     Example:
         Every second picture of a clip of 25 pictures a second, from the fourth on:
@@ -38,14 +39,14 @@ def view_timing(signal: Signal, positions: Sequence[Fraction]) -> Timing:
         raise TypeError(f"a {type(signal).__name__} has no times")
     rate = _IMAGE_RATE if isinstance(signal, Image) else Fraction(*signal.frame_rate)
     if isinstance(signal, Image) or signal.timestamps is None or signal.frames < 2:
-        spacing = positions[1] - positions[0] if len(positions) > 1 else Fraction(1)
+        spacing = abs(positions[1] - positions[0]) if len(positions) > 1 else Fraction(1)
         return _constant(rate / spacing)
     if list(positions) == list(range(signal.frames)):
         return Timing(signal.frame_rate, signal.time_base, signal.timestamps)
     if len(positions) == 1:
         return _constant(rate)
     times = [_seconds(signal, position) for position in positions]
-    offsets = [time - times[0] for time in times]
+    offsets = [abs(time - times[0]) for time in times]
     average = (len(offsets) - 1) / offsets[-1]
     if len({after - before for before, after in pairwise(offsets)}) == 1:
         return _constant(average)

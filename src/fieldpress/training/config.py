@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldpress.arguments import argument
 from fieldpress.compressors.guides import Guidance
 from fieldpress.errors import ConfigError
 
@@ -50,6 +51,8 @@ class Budget:
     steps: int | None = None
 
     def __post_init__(self) -> None:
+        argument("minutes", float | None, self.minutes)
+        argument("steps", int | None, self.steps)
         if (self.minutes is None) == (self.steps is None):
             raise ConfigError("give a budget in minutes or in steps, one of them")
         if not 0 < (self.minutes if self.minutes is not None else self.steps or 0) < math.inf:
