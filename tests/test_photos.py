@@ -268,6 +268,46 @@ def test_pictures_that_are_not_there_are_left_out_with_one_warning(
     assert "gone_" in record.getMessage()
 
 
+@pytest.mark.parametrize("dialect", ["blender", "instant-ngp", "nerfstudio"])
+@pytest.mark.parametrize("again", ["the same pose", "another pose", "another way to write its path"])
+def test_a_picture_that_is_listed_twice_counts_once(
+    dialect: str, again: str, shots: list[Shot], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = write_scene(tmp_path / "scene", dialect, shots)
+    once = load_photos(folder)
+    for path in folder.glob("transforms*.json"):
+        table = json.loads(path.read_text())
+        repeated = json.loads(json.dumps(table["frames"]))
+        for number, frame in enumerate(repeated):
+            if again == "another pose":
+                frame["transform_matrix"] = table["frames"][number - 1]["transform_matrix"]
+            if again == "another way to write its path":
+                frame["file_path"] = f"{folder.resolve()}/{frame['file_path']}"
+        path.write_text(json.dumps(table | {"frames": table["frames"] + repeated}))
+    with caplog.at_level(logging.WARNING, "fieldpress"):
+        twice = load_photos(folder)
+    [record] = caplog.records
+    assert "10 repeated entries are left out: a picture counts once, as listed first" in record.getMessage()
+    assert "\n" not in record.getMessage()
+    for part in ("train", "test"):
+        cameras = [[photo.camera for photo in getattr(photos, part)] for photos in (once, twice)]
+        assert cameras[0] == cameras[1]
+        assert names(getattr(once, part)) == names(getattr(twice, part))
+
+
+def test_a_picture_listed_to_learn_from_and_to_test_with_is_held_out(
+    shots: list[Shot], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    names_listed = [frame["file_path"] for frame in json.loads((folder / "transforms.json").read_text())["frames"]]
+    changed(folder, {"train_filenames": names_listed, "test_filenames": names_listed[:2]})
+    with caplog.at_level(logging.WARNING, "fieldpress"):
+        photos = load_photos(folder)
+    assert (len(photos.train), len(photos.test)) == (8, 2)
+    assert not set(names(photos.train)) & set(names(photos.test))
+    assert "2 repeated entries are left out" in caplog.text
+
+
 @pytest.mark.parametrize("before", ["/home/someone/scene", "C:\\Users\\someone\\scene", "\\\\server\\share"])
 def test_absolute_paths_of_another_machine_are_found_by_their_last_part(before: str, shots: list[Shot], tmp_path: Path):
     folder = write_scene(tmp_path / "scene", "instant-ngp", shots, absolute=before)

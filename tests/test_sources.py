@@ -27,6 +27,7 @@ from fieldpress.signals.image import Image
 from fieldpress.signals.video import Video
 from fieldpress.sources import Observations, load, memory
 from fieldpress.sources.folder import natural
+from fieldpress.sources.still import read_still
 from fieldpress.sources.timing import timing
 
 TAG = {"bt601": 6, "bt709": 1, "bt2020": 9}
@@ -402,6 +403,20 @@ def test_pictures_of_differing_colour_have_no_common_luma(tmp_path):
     write_picture(tmp_path / "1.png", rgb_frame(picture), "png")
     read = load(tmp_path)
     assert (read.luma, video(read).matrix, video(read).frames) == (None, "rgb", 2)
+
+
+@pytest.mark.parametrize("read", [load, read_still], ids=["as a clip", "as a photograph"])
+def test_an_animated_webp_is_refused_with_what_to_do(tmp_path, read):
+    # libwebp writes one picture as such, and several as an animation.
+    options = {"codec": "libwebp_anim", "pixel_format": "yuv420p"}
+    still = write_clip(tmp_path / "still.webp", [rgb_frame(picture) for picture in moving_pictures(1)], **options)
+    moving = write_clip(tmp_path / "anim.webp", [rgb_frame(picture) for picture in moving_pictures(3)], **options)
+    assert b"ANIM" in moving.read_bytes()
+    assert read(still).rgb.shape[-1] == 3
+    with pytest.raises(SourceError) as caught:
+        read(moving)
+    wanted = "animated WebP is not supported; convert it to a folder of PNGs, and name that as the source"
+    assert str(caught.value) == f"{moving}: {wanted}"
 
 
 def test_a_damaged_picture_in_a_folder_is_left_out_only_on_request(tmp_path):

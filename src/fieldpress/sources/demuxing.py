@@ -12,10 +12,12 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from fieldpress.container import MAGIC
 from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.sources.h264 import forgets_the_past
 from fieldpress.sources.length import is_cut_off
+from fieldpress.sources.webp import HEAD_BYTES, check_webp
 
 DAMAGE = (FFmpegError, EOFError, IndexError, ValueError, RuntimeError)
 """What PyAV raises on damaged files."""
@@ -121,6 +123,11 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, InputContainer, VideoStream]]
     """
     try:
         with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if head.startswith(MAGIC):
+                raise SourceError(f"{path}: is a fieldpress file already; decode it first, to a .mkv to lose nothing")
+            check_webp(path, head)
+            file.seek(0)
             reader = _NamedReader(file, "media" + path.suffix.lower())
             # No protocol is allowed: a playlist must not open other files.
             options = {"protocol_whitelist": "none"}

@@ -31,6 +31,9 @@ class Found(NamedTuple):
 def parted(location: Path, listing: Listing, folders: Sequence[Path]) -> tuple[list[Found], list[Found]]:
     """The pictures to learn from and those held out that are there, by name; a warning says how many are not.
 
+    A file counts once, however often and with whichever poses it is listed: as listed first. One that is listed both to
+    learn from and to test with is held out. A warning says of how many that is so.
+
     Args:
         location: Of the source, for messages.
         listing: What it lists.
@@ -39,16 +42,20 @@ def parted(location: Path, listing: Listing, folders: Sequence[Path]) -> tuple[l
     Raises:
         SourceError: None of the pictures to learn from is there.
     """
-    train, absent = _present(listing.train, folders)
+    train, absent, repeated = _present(listing.train, folders)
     if not train:
         raise SourceError(
             f"{location}: none of the {len(listing.train)} pictures listed is there (the first: {shown(absent[0])})"
         )
     test: list[Found] = []
     for shots in listing.tests:
-        test, more_absent = _present(shots, folders)
+        test, more_absent, more_repeated = _present(shots, folders)
         absent += more_absent
         if test:
+            held_out = {found.file.resolve() for found in test}
+            leaked = [found for found in train if found.file.resolve() in held_out]
+            train = [found for found in train if found.file.resolve() not in held_out]
+            repeated += [*more_repeated, *(found.shot.listed for found in leaked)]
             break
     else:
         test, train = train[::TEST_EVERY], [found for i, found in enumerate(train) if i % TEST_EVERY]
@@ -58,19 +65,28 @@ def parted(location: Path, listing: Listing, folders: Sequence[Path]) -> tuple[l
             "%s: %d of %d pictures listed are not there and are left out (the first: %s)",
             location, len(absent), listed, shown(absent[0]),
         )  # fmt: skip
+    if repeated:
+        _LOG.warning(
+            "%s: %d repeated entries are left out: a picture counts once, as listed first, and as held out where it is "
+            "listed as that (the first: %s)",
+            location, len(repeated), shown(repeated[0]),
+        )  # fmt: skip
     return train, test
 
 
-def _present(shots: Sequence[Shot], folders: Sequence[Path]) -> tuple[list[Found], list[str]]:
-    """The pictures that are there, by name, and the names of the others."""
-    present, absent = [], []
+def _present(shots: Sequence[Shot], folders: Sequence[Path]) -> tuple[list[Found], list[str], list[str]]:
+    """The pictures that are there, each once and by name; the names of those that are not; and those listed again."""
+    present: dict[Path, Found] = {}
+    absent, repeated = [], []
     for shot in shots:
         file = find_picture(shot.listed, folders)
         if file is None:
             absent.append(shot.listed)
+        elif (known := file.resolve()) in present:
+            repeated.append(shot.listed)
         else:
-            present.append(Found(_name(file, folders), file, shot))
-    return sorted(present, key=lambda found: natural(found.name)), absent
+            present[known] = Found(_name(file, folders), file, shot)
+    return sorted(present.values(), key=lambda found: natural(found.name)), absent, repeated
 
 
 def _name(file: Path, folders: Sequence[Path]) -> str:

@@ -20,6 +20,7 @@ from fieldpress.signals.base import MAX_SIDE
 from fieldpress.sources.colour import PictureReader, ycbcr_of
 from fieldpress.sources.jpeg import end_of_jpeg, is_jpeg
 from fieldpress.sources.memory import check_memory
+from fieldpress.sources.webp import HEAD_BYTES, check_webp
 
 MAX_PICTURE_BYTES = 1 << 30
 """The largest picture file that is read."""
@@ -50,6 +51,7 @@ def read_still(path: Path) -> Still:
         if path.stat().st_size > MAX_PICTURE_BYTES:
             raise SourceError(f"{path}: is larger than {MAX_PICTURE_BYTES >> 20} MiB: use a smaller picture")
         data = path.read_bytes()
+        check_webp(path, data[:HEAD_BYTES])
         end = end_of_jpeg(data) if is_jpeg(data) else len(data)
         if end is None:
             raise SourceError(f"{path}: its end is missing: copy it again")
