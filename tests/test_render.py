@@ -108,8 +108,11 @@ def test_a_file_that_is_cut_short_decodes_to_its_last_whole_level(data: bytes, c
 
 
 def test_a_file_without_a_whole_level_is_refused(data: bytes, refused: Refused):
-    Path("cut.fpr").write_bytes(data[: container.level_ends(data)[0] - 1])
-    assert refused("decode cut.fpr a.png").startswith("cut.fpr: the file is cut short: it has ")
+    end = container.level_ends(data)[0]
+    Path("cut.fpr").write_bytes(data[: end - 1])
+    told = f"cut.fpr: the file is cut short: it has {end - 1} of {len(data)} bytes"
+    for command in ("decode cut.fpr a.png", "info cut.fpr"):
+        assert refused(command) == f"{told}, and its first level ends at byte {end}"
 
 
 @pytest.mark.parametrize("out", ["a.mp4", "a.mkv", "a.y4m", "-"])
@@ -137,7 +140,8 @@ def test_cameras_of_two_sizes_make_no_film(refused: Refused, out: str):
         ("render scene.fpr a.mp4 --frames 0", "--frames is 0"),
         ("render scene.fpr a.mp4 --fps 0", "--fps is 0"),
         ("render scene.fpr a.mp4 --levels 9", "--levels is 9; the file has 3"),
-        ("render scene.fpr a.png --frames 2", "one .png holds one of the 2 pictures"),
+        ("render scene.fpr a.png --frames 2", "one of the 2 pictures: use --frames 1, or name a folder"),
+        ("render scene.fpr a.mp4 --depth= --frames 2", "OUT is an empty name"),
         ("render scene.fpr a.mp4 --depth a.png --frames 2", "a.png: one .png holds one of the 2 pictures"),
         ("render scene.fpr a.mp4 --depth a.mp4", "OUT, --depth and --mesh are the same file"),
         ("render scene.fpr a.mp4 --depth b --depth-scale 0", "--depth-scale is 0"),

@@ -28,6 +28,7 @@ from fieldpress.config import Plain
 from fieldpress.decoders import Mlp
 from fieldpress.errors import ConfigError, FormatError, SourceError
 from fieldpress.field import Lattice, Points
+from fieldpress.metrics import picture_psnr
 from fieldpress.presets import Recipe, recipe
 from fieldpress.segments import SegmentedField, locate
 from fieldpress.signals.base import MAX_FRAMES
@@ -187,9 +188,19 @@ def test_a_cut_file_shows_its_whole_segments():
     np.testing.assert_array_equal(np.stack(list(first)), pictures(FILE)[:8])
 
 
-def test_a_file_without_one_whole_segment_is_refused():
-    with pytest.raises(FormatError, match=f"the file is cut short: it has {ends_of_segments(FILE)[0] - 1} of"):
-        fieldpress.open(FILE[: ends_of_segments(FILE)[0] - 1])
+def test_a_file_without_one_whole_segment_says_how_many_bytes_that_takes():
+    end = ends_of_segments(FILE)[0]
+    told = f"the file is cut short: it has {end - 1} of {len(FILE)} bytes, and its first segment ends at byte {end}"
+    with pytest.raises(FormatError, match=f"^{told}$"):
+        fieldpress.open(FILE[: end - 1])
+
+
+def test_a_clip_that_is_shown_backwards_decodes_each_segment_once(loads: list[int], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fieldpress.views.places_at_once", lambda field: 3 * 24 * 32)  # three pictures at a time
+    clip = fieldpress.open(FILE)
+    backwards = np.stack(list(clip.pictures(clip.view(slice(None, None, -1)))))
+    assert loads == [2, 1, 0]
+    assert np.abs(backwards[::-1].astype(int) - pictures(FILE)).max() <= 1  # sums in another order
 
 
 def test_times_are_cut_with_the_pictures():
@@ -613,6 +624,24 @@ def test_a_cut_file_says_what_it_still_shows(written: Written, tmp_path: Path, c
     assert len(list(frames.iterdir())) == 10
     assert main(["info", str(cut_file)]) == 0
     assert "the first 1 of 2 segments" in capsys.readouterr().out
+
+
+def test_a_cut_file_is_measured_as_far_as_it_goes(written: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    clip, out, _, _ = written
+    cut_file = tmp_path / "cut.fpr"
+    cut_file.write_bytes(out.read_bytes()[:-1])
+    assert main(["eval", str(cut_file), str(clip), "--json"]) == 0
+    told, complaint = capsys.readouterr()
+    size = cut_file.stat().st_size
+    assert complaint.endswith(
+        f"cut.fpr is cut short: it has {size:,} bytes; going on with the first 10 pictures, 1 of its 2 segments\n"
+    )
+    found = json.loads(told)
+    pairs = zip(sources.load(clip).rgb, pictures(out.read_bytes())[:10], strict=False)
+    assert found["psnr_rgb"] == pytest.approx(np.mean([picture_psnr(a, b) for a, b in pairs]), abs=1e-6)
+    assert (found["frames"], found["bytes"], found["bpp"]) == (10, size, 8 * size / (10 * 24 * 32))
+    with pytest.raises(ConfigError, match="has 10 pictures of 32 x 24, the file 20 pictures of 32 x 24"):
+        evaluate(cut_file, lossless(tmp_path, 10))
 
 
 def test_the_flag_cuts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

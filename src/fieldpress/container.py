@@ -202,6 +202,26 @@ def read(data: bytes | memoryview, *, partial: bool = False) -> Contents:
     return Contents(front.header, tuple(chunks), levels, segments, whole_segments, complete)
 
 
+def read_showable(data: bytes | memoryview) -> Contents:
+    """What is in a file that may be cut short, but not within the first thing that can be shown.
+
+    That is the lowest level; where there are several segments, of the first one.
+
+    Raises:
+        FormatError: As :func:`read`, or even that is not whole: then with how many bytes it takes.
+    """
+    contents = read(data, partial=True)
+    if contents.whole_segments:
+        return contents
+    front = _read_front(memoryview(data))
+    lowest = front.entries[0].level
+    first = sum(e.length + _CHECK.size for e in front.entries if (e.level, e.segment) == (lowest, 0))
+    told, needed = f"the file is cut short: it has {len(data)} of {front.file_length} bytes", front.end + first
+    if needed < front.file_length:
+        told += f", and its first {'segment' if contents.segments > 1 else 'level'} ends at byte {needed}"
+    raise FormatError(told)
+
+
 def sizes(data: bytes | memoryview, *, partial: bool = False) -> tuple[Size, ...]:
     """Where the bytes of a whole file go, in their order; adds up to its length.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fieldpress import container
 from fieldpress.description import About, read_header
@@ -25,6 +25,7 @@ class Outline:
         levels: How many will be decoded.
         level_count: How many the whole file has.
         segment_count: How many segments the whole file has.
+        frame_count: How many pictures the whole file shows.
         complete: Whether the file is whole.
     """
 
@@ -35,7 +36,16 @@ class Outline:
     levels: int
     level_count: int
     segment_count: int
+    frame_count: int
     complete: bool
+
+    @property
+    def left(self) -> str:
+        """What can be shown, in words, if the file is cut short."""
+        if len(self.segments) < self.segment_count:
+            whole = f"{len(self.segments)} of its {self.segment_count} segments"
+            return f"the first {self.signal.frames} pictures, {whole}"
+        return f"{self.levels} of its {self.level_count} levels"
 
 
 def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
@@ -49,19 +59,19 @@ def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
         FormatError: They are no file, or damaged, or too little of one, or contradict themselves.
         ConfigError: The file has not so many levels.
     """
-    contents = container.read(data, partial=True)
-    if not contents.whole_segments:
-        container.read(data)  # says how much is missing
+    contents = container.read_showable(data)
     signal, segments, about = read_header(contents.header)
     if len(segments) != contents.segments:
         raise FormatError(f"the header describes {len(segments)} fields; the file has {contents.segments} segments")
     level_count = max(segment.field.level_count for segment in segments)
     if levels is not None and not 1 <= levels <= level_count:
         raise ConfigError(f"--levels is {levels}; the file has {level_count}")
+    frame_count = signal.frames
     shown = min(levels or level_count, max(1, contents.levels))
     if contents.whole_segments < len(segments):
         segments = segments[: contents.whole_segments]
-        signal = _shortened(signal, sum(segment.frames for segment in segments))
+        assert isinstance(signal, Video), "nothing else has segments"
+        signal = signal.beginning(sum(segment.frames for segment in segments))
     chunks: list[list[container.Chunk]] = [[] for _ in segments]
     for chunk in contents.chunks:
         if chunk.level < shown and chunk.segment < len(segments):
@@ -77,6 +87,7 @@ def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
         shown,
         level_count,
         contents.segments,
+        frame_count,
         contents.complete,
     )
 
@@ -95,12 +106,6 @@ def _check_tensors(config: FieldConfig, chunks: Sequence[container.Chunk], level
         for name, _ in chunk.tensors:
             if of_level.get(name, 0) != chunk.level:
                 raise FormatError(f"tensor {name!r} is of level {of_level.get(name, 0)}, its chunk of {chunk.level}")
-
-
-def _shortened(signal: Signal, frames: int) -> Signal:
-    """The first pictures of a clip."""
-    assert isinstance(signal, Video), "nothing else has segments"
-    return replace(signal, frames=frames, timestamps=signal.timestamps and signal.timestamps[:frames])
 
 
 @contextmanager

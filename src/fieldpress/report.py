@@ -127,7 +127,7 @@ def measure(data: bytes, subject: "Subject", device: str, encode_seconds: float 
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),
         source=subject.name,
-        chunks=chunk_sizes(data),
+        chunks=chunk_sizes(data, partial=True),
         iou=likeness.iou if likeness is not None else None,
         chamfer=likeness.chamfer if likeness is not None else None,
     )

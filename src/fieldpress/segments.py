@@ -116,6 +116,8 @@ class _Dispatch(Decoder):
         segments, times = locate(query.t if isinstance(query, Lattice) else query.axis(0), self._starts)
         channels: Tensor | None = None
         touched = segments.unique().tolist() or [0]
+        if len(touched) > 1 and segments[0] > segments[-1]:
+            touched.reverse()  # a clip that is shown backwards: the last one that is loaded is then asked again next
         for number in touched:
             chosen = (segments == number).nonzero()[:, 0]
             if isinstance(query, Lattice):

@@ -81,7 +81,7 @@ def view(
 
     Args:
         signal: What the file shows.
-        frames: A range of its pictures; a step leaves some out.
+        frames: A range of its pictures, as Python slices them; a step leaves some out, and one below 0 goes backwards.
         scale: Output pixels per source pixel along each side; above 1 is super-resolution.
         time_scale: Output pictures per source picture; above 1 interpolates between pictures. A scene's cameras have
             no moments between them.
@@ -91,7 +91,7 @@ def view(
         ConfigError: Nothing would be shown, or the crop leaves the picture, or the result is larger than any file.
     """
     chosen = range(signal.frames)[frames] if frames.step != 0 else range(0)
-    if not len(chosen) or chosen.step < 1:
+    if not len(chosen):
         raise ConfigError(f"--frames selects no picture; the file has {signal.frames} (0 to {signal.frames - 1})")
     for flag, value, most in (("--scale", scale, MAX_SIDE), ("--time-scale", time_scale, MAX_FRAMES)):
         if not 0 < value <= most:

@@ -1,6 +1,6 @@
 """A clip: equally large pictures, each with a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import ClassVar
@@ -67,6 +67,10 @@ class Video(Signal):
                 raise ValueError(f"timestamps[{index}] is {after} after {before}; expected them to rise")
         if timestamps[-1] > MAX_TIME:
             raise ValueError(f"timestamps ends at {timestamps[-1]}; expected at most {MAX_TIME}")
+
+    def beginning(self, frames: int) -> "Video":
+        """A clip of its first pictures."""
+        return replace(self, frames=frames, timestamps=self.timestamps and self.timestamps[:frames])
 
     def seconds(self, index: int) -> Fraction:
         """When picture ``index`` appears, in seconds after the first one."""

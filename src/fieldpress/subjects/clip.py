@@ -1,7 +1,9 @@
 """Videos and pictures."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -9,7 +11,7 @@ from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
 from fieldpress.presets import Recipe, recipe
 from fieldpress.segments import Segment
-from fieldpress.signals import Image
+from fieldpress.signals import Image, Video
 from fieldpress.sources.footage import Footage
 from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder
 from fieldpress.training.chunks import Target
@@ -54,8 +56,15 @@ class Clip(Subject):
     def digest(self) -> str:
         return self._footage.digest()
 
+    def beginning(self, frames: int) -> "Clip":
+        """Its first pictures: what a file that is cut short is compared with."""
+        assert isinstance(self.signal, Video)
+        clip = copy(self)
+        clip.signal = self.signal.beginning(frames)
+        return clip
+
     def references(self) -> Iterator[Reference]:
-        for rgb, luma in self._footage.pictures():
+        for rgb, luma in islice(self._footage.pictures(), self.signal.frames):
             yield Reference(rgb, luma)
 
 
