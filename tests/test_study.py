@@ -311,7 +311,7 @@ def test_a_variation_that_a_clip_is_too_small_for(
 ):
     monkeypatch.setattr(study_module, "studies", studies)
     text = refused("dictionary", clip, "--out", "x", *STEPS)
-    assert text.startswith("study dictionary, k-means after training, bits 6: impossible for clip.mkv: ")
+    assert text.startswith("study dictionary, k-means after training, bits 8: impossible for clip.mkv: ")
 
 
 # Parts of it
