@@ -190,7 +190,7 @@ def pyramid_sides(levels: int = 16, base: int = 16, growth: float = 1.35) -> lis
 class SceneGrids(Grids):
     """A rule that sizes encodings from the octree that a survey of the scene has found."""
 
-    coarsest: int = 3
+    coarsest: int = 4
     """Logarithm of the cells along a side of the octree's first level."""
     finest: int = 8
     """... and of its last one."""
