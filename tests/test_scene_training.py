@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from octrees import BOX, built, shell
-from scenes import Scene, camera_of, forward, orbit, shoot, write_scene
+from scenes import Scene, Shot, camera_of, forward, orbit, shoot, write_scene
 from small_scenes import PRESETS, SCENE, STEPS, photographs, small, small_views
 
 import fieldpress
@@ -64,6 +64,16 @@ def rays_of(photos: tuple[Photo, ...]) -> PhotoRays:
     )
 
 
+def rays_through(shots: list[Shot]) -> PhotoRays:
+    """The pixels of generated pictures."""
+    return PhotoRays(
+        [camera_of(shot.view) for shot in shots],
+        [shot.rgba[..., :3] for shot in shots],
+        [shot.rgba[..., 3] for shot in shots],
+        torch.device("cpu"),
+    )
+
+
 # Pixels
 
 
@@ -99,8 +109,7 @@ def surveyed(scene: Scene, steps: int, levels: tuple[int, int] = (2, 4)) -> tupl
     shots = shoot(scene, small_views(16))
     cameras = [camera_of(shot.view) for shot in shots]
     space = space_of(cameras, None, True)
-    pictures, alphas = [shot.rgba[..., :3] for shot in shots], [shot.rgba[..., 3] for shot in shots]
-    rays = PhotoRays(cameras, pictures, alphas, torch.device("cpu"))
+    rays = rays_through(shots)
     torch.manual_seed(0)
     training = replace(recipe("radiance-vq").training, batch_pixels=256)
     survey = Survey(rays, space, levels, 4, RadianceMlp(16), training, Budget(steps=steps), seed=0)
@@ -152,13 +161,7 @@ def test_a_survey_ends_with_the_octree_of_its_cells(survey: tuple[Survey, torch.
 @pytest.mark.parametrize(("coarsest", "full"), [(1, 4), (2, 4), (3, 8)])
 def test_a_survey_begins_on_a_grid_fine_enough_and_has_the_coarser_levels_all_the_same(coarsest: int, full: int):
     # Four rounds, one for each of the finest levels; what is empty is dropped after the first of them.
-    shots = shoot(SCENE, small_views(2))
-    rays = PhotoRays(
-        [camera_of(shot.view) for shot in shots],
-        [shot.rgba[..., :3] for shot in shots],
-        [shot.rgba[..., 3] for shot in shots],
-        torch.device("cpu"),
-    )
+    rays = rays_through(shoot(SCENE, small_views(2)))
     training = replace(recipe("radiance-vq").training, batch_pixels=16)
     survey = Survey(rays, BOX, (coarsest, 5), 2, RadianceMlp(4), training, Budget(steps=1), seed=0)
     octree = octree_of(survey.field)
@@ -213,13 +216,7 @@ def test_octants_are_put_as_they_are():
 
 
 def objective_and_field(seed: int = 0) -> tuple[SceneObjective, Any]:
-    shots = shoot(SCENE, small_views(4))
-    rays = PhotoRays(
-        [camera_of(shot.view) for shot in shots],
-        [shot.rgba[..., :3] for shot in shots],
-        [shot.rgba[..., 3] for shot in shots],
-        torch.device("cpu"),
-    )
+    rays = rays_through(shoot(SCENE, small_views(4)))
     octree = built(shell(16), 2, 4, torch.float32)
     field = FieldConfig({"octree": octree.config}, RadianceMlp(8)).build()
     put_octants(octree_of(field), list(octree.octants))
