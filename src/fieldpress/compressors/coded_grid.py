@@ -53,6 +53,8 @@ class Reading(NamedTuple):
     cells: Int[Tensor, "n"]
     """Those with a gradient, as flat numbers."""
     gradients: Float[Tensor, "n channels"]
+    squares: Float[Tensor, "n"]
+    """Of gradients, the mean over a cell's channels."""
 
 
 class CodedGrid(nn.Module):
@@ -69,8 +71,8 @@ class CodedGrid(nn.Module):
     """Root mean square of the grid when it began: so the learning rate of entries is relative to it."""
     codes: Int[Tensor, "groups *cells"]
     latent: Float[Tensor, "channels *cells"]
-    squares: Float[Tensor, "groups *cells"]
-    """Of gradients: means over a group's channels, summed over the steps that :meth:`weigh` has seen."""
+    squares: Float[Tensor, "cells"]
+    """Of gradients: means over a cell's channels, summed over the steps that :meth:`weigh` has seen."""
     steps: Int[Tensor, ""]
     """How many these are."""
     turns: Int[Tensor, "2"]
@@ -83,10 +85,11 @@ class CodedGrid(nn.Module):
         self.learns_codes = compressor.codes == "learned"
         self.entries = nn.Parameter(tensor.new_zeros(len(tensor), 1 << compressor.bits))
         self.register_buffer("scale", tensor.new_ones(()))
-        codes = torch.zeros(len(self.groups), *tensor.shape[1:], dtype=torch.int32, device=tensor.device)
+        narrowest = torch.uint8 if compressor.bits <= 8 else torch.int32
+        codes = torch.zeros(len(self.groups), *tensor.shape[1:], dtype=narrowest, device=tensor.device)
         self.register_buffer("codes", codes)
         self.register_buffer("latent", torch.zeros_like(tensor.detach()) if self.learns_codes else tensor.new_zeros(0))
-        self.register_buffer("squares", torch.zeros(codes.shape if self.learns_codes else 0, device=tensor.device))
+        self.register_buffer("squares", tensor.new_zeros(tensor[0].numel() if self.learns_codes else 0))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
         self._touched: Tensor | slice | None = None
@@ -114,26 +117,26 @@ class CodedGrid(nn.Module):
             self._renewed = max(_RENEWED, self._renewed)
             slices = gradient.indices()[1][: len(gradient.indices()[1]) // len(tensor)]
             gradient = gradient.values()
-        values = gradient.reshape(len(tensor), -1)
-        seen = values.abs().amax(0).nonzero()[:, 0]
+        rows = gradient.reshape(len(tensor), -1).T
+        squares = torch.einsum("nc,nc->n", rows, rows)  # in one pass, with nothing kept
+        seen = squares.nonzero()[:, 0]
         inner = tensor[0, 0].numel()
         cells = seen if slices is None else slices[seen // inner] * inner + seen % inner
-        return Reading(slices, cells, values.T.index_select(0, seen))
+        return Reading(slices, cells, rows.index_select(0, seen), squares[seen] / len(tensor))
 
     def weigh(self, reading: Reading) -> None:
         """Remembers how much the loss of a step depends on each cell, begun or not."""
-        if not self.learns_codes:
-            return
-        self.steps += 1
-        for group, squares in zip(self.groups, self.squares, strict=True):
-            squares.view(-1)[reading.cells] += reading.gradients[:, group].square().mean(1)
+        if self.learns_codes:
+            self.steps += 1
+            self.squares.index_add_(0, reading.cells, reading.squares)
 
     def learn(self, tensor: nn.Parameter, reading: Reading) -> None:
         """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too."""
         self.entries.grad = torch.zeros_like(self.entries)
         for group, codes in zip(self.groups, self.codes, strict=True):
-            shown = codes.view(-1).index_select(0, reading.cells)
-            self.entries.grad[group].T.index_add_(0, shown, reading.gradients[:, group])
+            shown = codes.view(-1).index_select(0, reading.cells).long()
+            gradients = torch.zeros_like(self.entries[group].T).index_add_(0, shown, reading.gradients[:, group])
+            self.entries.grad[group] = gradients.T
         self.entries.grad *= self.scale
         if not self.learns_codes:
             tensor.grad = None
@@ -201,14 +204,15 @@ class CodedGrid(nn.Module):
         if not isinstance(slices, slice):
             cells = slices[cells // inner] * inner + cells % inner
         features = self.features()
-        for number, (group, codes) in enumerate(zip(self.groups, self.codes, strict=True)):
+        prices = self._prices(cells, price) if price else None
+        for group, codes in zip(self.groups, self.codes, strict=True):
             entries, latent = features[group], self.latent[group].flatten(1)
             values = latent[:, cells]
             half_squares = entries.square().sum(0) / 2
             known, asked = entries, values
-            if price:
+            if prices is not None:
                 known = torch.cat([entries, -self._lengths(codes)[None]])
-                asked = torch.cat([values, self._prices(number, cells, price)[None]])
+                asked = torch.cat([values, prices[None]])
             parts = asked.split(max(1, _BLOCK // entries.shape[1]), dim=1)
             found = torch.cat([torch.addmm(half_squares, part.T, known, beta=-1).argmax(1) for part in parts])
             codes.view(-1)[cells] = found.to(codes.dtype)
@@ -220,16 +224,16 @@ class CodedGrid(nn.Module):
         shown = torch.bincount(codes.flatten(), minlength=count) + 1.0
         return (shown.sum() / shown).log2()
 
-    def _prices(self, number: int, cells: Int[Tensor, "n"], price: float) -> Float[Tensor, "n"]:
+    def _prices(self, cells: Int[Tensor, "n"], price: float) -> Float[Tensor, "n"]:
         """Of a bit in each of these cells, in squared distances of its features."""
-        squares = self.squares[number].flatten()[cells] / self.steps.clamp_min(1)
+        squares = self.squares[cells] / self.steps.clamp_min(1)
         return (price / squares).clamp_max_(_DEAREST * float(self.scale) ** 2)
 
     def _show(self, tensor: Tensor, slices: Tensor | slice) -> None:
         features = self.features()
         for group, codes in zip(self.groups, self.codes, strict=True):
             chosen = codes[slices]
-            rows = features[group].T.contiguous().index_select(0, chosen.flatten())
+            rows = features[group].T.contiguous().index_select(0, chosen.flatten().int())
             tensor[group, slices] = rows.T.unflatten(1, chosen.shape)
 
     def _turn(self, which: int, count: int, total: int, device: Any) -> Int[Tensor, "n"]:

@@ -5,10 +5,11 @@ Eight rows of a table are summed under eight weights for every place. The forwar
 what an embedding bag does by itself.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,14 +24,21 @@ def cells_of(coordinates: Float[Tensor, "n 3"], side: int) -> tuple[Int[Tensor, 
     return cells, scaled - cells
 
 
+def at_corners(
+    near: Shaped[Tensor, "n 3"], far: Shaped[Tensor, "n 3"], combined: Callable[[Tensor, Tensor], Tensor]
+) -> Shaped[Tensor, "n 8"]:
+    """What the eight corners of a cell have, put together from what its nearer and farther sides have along each axis.
+
+    Axis by axis, as long vectors: to broadcast over axes of length 2 takes a CPU seven times as long.
+    """
+    (x, y, z), (far_x, far_y, far_z) = near.T.contiguous(), far.T.contiguous()
+    edges = [combined(second, third) for second in (y, far_y) for third in (z, far_z)]
+    return torch.stack([combined(first, edge) for first in (x, far_x) for edge in edges], 1)
+
+
 def corner_weights(inside: Float[Tensor, "n 3"]) -> Float[Tensor, "n 8"]:
     """Trilinear weights of a cell's corners at places inside it."""
-    near = 1 - inside
-    first = torch.stack([near[:, 0], inside[:, 0]], 1)
-    second = torch.stack([near[:, 1], inside[:, 1]], 1)
-    third = torch.stack([near[:, 2], inside[:, 2]], 1)
-    pairs = (second[:, :, None] * third[:, None]).flatten(1)
-    return (first[:, :, None] * pairs[:, None]).flatten(1)
+    return at_corners(1 - inside, inside, torch.mul)
 
 
 def interpolate(
@@ -54,8 +62,9 @@ class _Interpolate(torch.autograd.Function):
         of_table = of_weights = None
         if ctx.needs_input_grad[0]:
             of_table = torch.zeros_like(table, memory_format=torch.contiguous_format)
-            for corner in range(index.shape[1]):
-                of_table.index_add_(0, index[:, corner], gradient * weights[:, corner, None])
+            # With 64-bit numbers, which lie together, adding takes a third of the time it takes with 32.
+            for rows, shares in zip(index.T.long(), weights.T.contiguous(), strict=True):
+                of_table.index_add_(0, rows, gradient * shares[:, None])
         if ctx.needs_input_grad[2]:
             of_weights = torch.stack([(gradient * table[column]).sum(1) for column in index.long().unbind(1)], 1)
         return of_table, None, of_weights

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from fieldpress.encodings.corners import CORNERS, cells_of, corner_weights, interpolate
+from fieldpress.encodings.corners import at_corners, cells_of, corner_weights, interpolate
 from fieldpress.field import Encoding, EncodingConfig, Points, Query
 
 MAX_SIDE = 256
@@ -52,8 +52,7 @@ class DenseEncoding(Encoding):
     def forward(self, query: Query) -> Tensor:
         places = query if isinstance(query, Points) else query.points()
         cells, inside = cells_of(places.coordinates, self.config.side)
-        strides = torch.tensor([(self.config.side + 1) ** 2, self.config.side + 1, 1], dtype=torch.int32)
-        offsets = (CORNERS * strides).sum(1).to(cells)
-        index = (cells * strides.to(cells)).sum(1, dtype=torch.int32)[:, None] + offsets
+        strides = cells.new_tensor([(self.config.side + 1) ** 2, self.config.side + 1, 1])
+        index = at_corners(cells * strides, (cells + 1) * strides, torch.add)
         features = interpolate(self.grid.flatten(1).T, index, corner_weights(inside))
         return features.T.reshape(self.channels, *query.shape)

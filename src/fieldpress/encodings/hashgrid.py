@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from fieldpress.encodings.corners import CORNERS, cells_of, corner_weights, interpolate
+from fieldpress.encodings.corners import at_corners, cells_of, corner_weights, interpolate
 from fieldpress.field import Encoding, EncodingConfig, Points, Query
 
 MAX_SIDE = 1 << 14
@@ -76,15 +76,16 @@ class HashGridEncoding(Encoding):
         found = []
         for level in range(self.shown):
             cells, inside = cells_of(places, self.config.sides[level])
-            corners = cells[:, None].long() + CORNERS.to(cells.device)
-            found.append(interpolate(self.levels[level][..., 0].T, self._rows(corners, level), corner_weights(inside)))
+            found.append(interpolate(self.levels[level][..., 0].T, self._rows(cells, level), corner_weights(inside)))
         missing = self.config.channels * (len(self.levels) - self.shown)
         return torch.cat([*found, places.new_zeros(len(places), missing)], 1).T.reshape(self.channels, *query.shape)
 
-    def _rows(self, corners: Int[Tensor, "n 8 3"], level: int) -> Int[Tensor, "n 8"]:
+    def _rows(self, cells: Int[Tensor, "n 3"], level: int) -> Int[Tensor, "n 8"]:
         """The row of each corner: its number, or a hash of its place where there are more corners than rows."""
         count, side = self.config.rows(level), self.config.sides[level] + 1
-        i, j, k = corners.unbind(2)
+        near = cells.long()
         if side**3 <= count:
-            return (i * side + j) * side + k
-        return (i * _PRIMES[0] ^ j * _PRIMES[1] ^ k * _PRIMES[2]) & (count - 1)
+            strides = near.new_tensor([side * side, side, 1])
+            return at_corners(near * strides, (near + 1) * strides, torch.add)
+        primes = near.new_tensor(_PRIMES)
+        return at_corners(near * primes, (near + 1) * primes, torch.bitwise_xor).bitwise_and_(count - 1)
