@@ -26,7 +26,10 @@ VALUES: tuple[Any, ...] = (
 
 @dataclass
 class Anatomy:
-    """A file taken apart: its header, still as text, and the bytes of its chunks, in the order of the file."""
+    """A file taken apart: its header, still as text, and the bytes of its chunks, in the order of the file.
+
+    A chunk that is stored in pieces is as many payloads.
+    """
 
     text: bytes
     payloads: list[bytes]
@@ -37,7 +40,7 @@ def assemble(text: bytes, payloads: Sequence[bytes], version: int = VERSION) -> 
 
     Args:
         text: The header before it is deflated: JSON or anything else.
-        payloads: The bytes of each chunk, in the order of the file.
+        payloads: The bytes of each chunk, or of each piece of one, in the order of the file.
         version: What the version byte says.
     """
     return frame(deflate(text), payloads, version)
@@ -65,9 +68,9 @@ def dissect(file: bytes) -> Anatomy:
     (length,) = struct.unpack_from("<I", file, 9)
     text = inflate(file[13 : 13 + length])
     position, payloads = 13 + length + 4, []
-    for line in _lines(json.loads(text)):
-        payloads.append(file[position : position + line[4]])
-        position += line[4] + 4
+    for length in (length for line in _lines(json.loads(text)) for length in _lengths(line)):
+        payloads.append(file[position : position + length])
+        position += length + 4
     return Anatomy(text, payloads)
 
 
@@ -85,21 +88,25 @@ def mutate(file: bytes, random: Random) -> bytes:
     anatomy = dissect(file)
     plain = json.loads(anatomy.text)
     lines = _lines(plain)
+    places = [(line, piece) for line in lines for piece, _ in enumerate(_lengths(line))]
+    """Of each payload: its line of the chunk table, and which of its pieces it is."""
     for _ in range(random.randint(1, 3)):
         kind = random.choices(("bytes", "exchange", "tensors", "value", "structure"), (6, 1, 1, 4, 2))[0]
-        number, other = random.randrange(len(lines)), random.randrange(len(lines))
+        number, other = random.randrange(len(places)), random.randrange(len(places))
         if kind == "bytes":
             anatomy.payloads[number] = damage(anatomy.payloads[number], random)
         elif kind == "exchange":
             first, second = anatomy.payloads[number], anatomy.payloads[other]
             anatomy.payloads[number], anatomy.payloads[other] = second, first
         elif kind == "tensors":
-            _move_tensor(lines[number], lines[other], random)
+            _move_tensor(places[number][0], places[other][0], random)
         else:
             _change(plain, kind, random)
-    for line, payload in zip(lines, anatomy.payloads, strict=True):
-        if len(line) == 5:
+    for (line, piece), payload in zip(places, anatomy.payloads, strict=True):
+        if len(line) == 5 and not isinstance(line[4], list):
             line[4] = len(payload)
+        elif len(line) == 5 and piece < len(line[4]) and random.random() < 0.9:
+            line[4][piece] = len(payload)
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
     if random.random() < 0.05:
         text = damage(text, random)
@@ -149,6 +156,11 @@ def _change(plain: Any, kind: str, random: Random) -> None:
     else:
         elsewhere, name = random.choice(places)
         holder[random.choice((key + "x", "id"))] = deepcopy(elsewhere[name])
+
+
+def _lengths(line: list[Any]) -> list[int]:
+    """Of a good line of the chunk table: the lengths of its pieces, one if it has none."""
+    return line[4] if isinstance(line[4], list) else [line[4]]
 
 
 def _places(plain: Any) -> list[tuple[Any, Any]]:

@@ -1,8 +1,10 @@
 """The codes of a dictionary, written from FORMAT.md alone: nothing of fieldpress. As short as can be, and slow."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from format_octree import reader
 from format_symbols import Stream, cells_of, sums
 
 
@@ -14,11 +16,16 @@ def hashed(group: int, cells: Sequence[int], k: int) -> np.ndarray:
     )
 
 
-def codes_of(data: bytes, cells: Sequence[int], entries: np.ndarray, e: int) -> np.ndarray:
-    """Codes, plain or from ranks; `entries` are those of the group, (channels, entries), all below 2^e."""
+def codes_of(
+    data: bytes, cells: Sequence[int], entries: np.ndarray, e: int, before: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """Codes; `entries` are those of the group, (channels, entries), all below 2^e; those of other groups `before`."""
     stream = Stream(data)
-    if stream.list(1)[0] == 0:
+    way = stream.list(1)[0]
+    if way == 0:
         return stream.tensor((1, *cells))[0]
+    if way == 2:
+        return marked(stream, int(np.prod(cells)), before).reshape(cells)
     time, rows, columns = [1, *cells][-3:]
     count = 5 if time == 1 else 10
     centre, weight = stream.list(len(entries)), stream.list(3 * count).reshape(count, 3)
@@ -39,6 +46,23 @@ def codes_of(data: bytes, cells: Sequence[int], entries: np.ndarray, e: int) -> 
                 codes[t, row, column] = order[ranks[t, row, column]]
                 x[t + 1, :, row, column] = points[:, codes[t, row, column]]
     return codes.reshape(cells)
+
+
+def marked(stream: Stream, n: int, before: Sequence[np.ndarray]) -> np.ndarray:
+    codes, marks, read = np.full(n, stream.list(1)[0]), [0] * n, reader(stream, Counter())
+    active = [
+        min(7, sum(int(group[i] != np.bincount(group).argmax()) for group in map(np.ravel, before))) for i in range(n)
+    ]
+    for number in range(5):
+        half = 16 >> number
+        now = range(half if number else 0, n, 2 * half if number else 16)
+        beside = {i: (i - half, i + half if i + half < n else i - half) if number else () for i in now}
+        found = [((active[i], number == 0), (active[i], sum(marks[j] for j in beside[i]), number)) for i in now]
+        for i, mark in zip(now, read(found), strict=True):
+            marks[i] = mark
+    if any(marks):
+        codes[np.array(marks) == 1] = stream.tensor((1, sum(marks), 1)).ravel()
+    return codes
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> int:

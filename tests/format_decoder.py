@@ -44,9 +44,70 @@ def tensors_of(file: bytes, segment: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
-def segment_at(header: Table, t: np.float32) -> tuple[int, np.float32]:
-    """The segment that shows a time, and the time there."""
-    v = float(t) * header["signal"]["frames"]
+def chunks_there(file: bytes) -> list[tuple[int, list[Any], bytes, bool]]:
+    """Segment, chunk line, data and wholeness of all chunks of a file that is cut short, as far as they are there."""
+    position = 17 + int.from_bytes(file[9:13], "little")
+    check = int.from_bytes(file[position - 4 : position], "little")
+    lines = [(number, line) for number, segment in enumerate(header_of(file)["segments"]) for line in segment]
+    found = []
+    for number, line in sorted(lines, key=lambda numbered: (numbered[1][3], numbered[0])):
+        lengths, data = line[4] if isinstance(line[4], list) else [line[4]], b""
+        for length in lengths:
+            end = position + length
+            if end + 4 > len(file):
+                return [*found, (number, line, data, False)] if data else found
+            check = PYTHON["zlib"].crc32(file[position:end], check)
+            assert check == int.from_bytes(file[end : end + 4], "little")
+            data, position = data + file[position:end], end + 4
+        found.append((number, line, data, True))
+    return found
+
+
+def beginning_of(file: bytes) -> tuple[int, list[dict[str, np.ndarray]]]:
+    """How many pictures a cut clip of one level shows, and the tensors of each segment that shows them."""
+    header, there, shown, found = header_of(file), chunks_there(file), 0, []
+    fields = header.get("fields", [{"frames": header["signal"]["frames"], "field": header.get("field")}])
+    for number, (segment, field) in enumerate(zip(header["segments"], fields, strict=True)):
+        own = [chunk for chunk in there if chunk[0] == number]
+        if len(own) < len(segment):
+            break
+        tensors, k = {}, field["frames"]
+        for _, (_, lines, index, _, _), data, whole in own:
+            names, shapes = zip(*lines, strict=True)
+            compressor = header["compressors"][index]
+            if whole:
+                arrays = decode_chunk(compressor, data, shapes)
+            else:
+                encodings = {field["field"]["encodings"][name.split(".")[0]]["id"] for name in names}
+                assert encodings <= {"film", "volume"}
+                assert {shape[1] for shape in shapes} == {k}
+                k, arrays = decode_beginning(compressor, data, shapes)
+            tensors |= zip(names, arrays, strict=True)
+        if k:
+            shown += k
+            found.append(tensors)
+    return shown, found
+
+
+def decode_beginning(compressor: Table, data: bytes, shapes: Sequence[Sequence[int]]) -> tuple[int, list[np.ndarray]]:
+    """The pictures of a payload of which only the beginning is there, and tensors made as long as the whole ones."""
+    rest, k = data if compressor["amplitude"] is not None else byte_string(data)[1], 0
+    while any(byte < 128 for byte in rest[:9]):
+        length, inside = varint(rest)
+        if length > len(inside):
+            break
+        k, rest = k + 1, inside[length:]
+    end = len(data) - len(rest)
+    if not k:
+        return 0, []
+    shorter = decode_chunk(compressor, data[:end], [[shape[0], k, *shape[2:]] for shape in shapes])
+    times = [np.minimum(np.arange(shape[1]), k - 1) for shape in shapes]
+    return k, [array[:, time] for array, time in zip(shorter, times, strict=True)]
+
+
+def segment_at(header: Table, t: np.float32, shown: int | None = None) -> tuple[int, np.float32]:
+    """The segment that shows a time, and the time there; of a file that shows fewer pictures if it is cut short."""
+    v = float(t) * (shown or header["signal"]["frames"])
     k = math.floor(v) + 0.5
     v = k if abs(v - k) < 2**-8 else v
     start, number = 0, 0
@@ -297,14 +358,15 @@ def decode_dictionary(compressor: Table, data: bytes, shape: Sequence[int]) -> n
     piece, data = byte_string(data)
     entries = decode_tensor(compressor["entries"], piece, (channels, k))
     n = min(compressor["groups"], channels)
-    found = []
+    found, known = [], []
     for g in range(n):
         group = entries[-(-g * channels // n) : -(-(g + 1) * channels // n)]
         if compressor["codes"] == "random":
             codes = hashed(g, cells, k)
         else:
             piece, data = byte_string(data) if g < n - 1 else (data, b"")
-            codes = codes_of(piece, cells, group, above(group))
+            codes = codes_of(piece, cells, group, above(group), known)
+            known.append(codes)
         found.append(group[:, codes])
     return np.concatenate(found)
 

@@ -24,7 +24,7 @@ REGISTRIES = {"compressor": COMPRESSORS, "decoder": DECODERS, "encoding": ENCODI
 
 ENCODE_ONLY = (
     *("training", "sources", "subjects", "checks", "assembly", "writing", "aiming", "request", "segment_jobs"),
-    *("bench", "cli", "jobs", "presets", "grids"),
+    *("bench", "cli", "jobs", "presets", "grids", "pieces"),
 )
 """What a decode must not load."""
 
@@ -51,7 +51,7 @@ ALLOWED = {
     "sources": FOUNDATION | {"signals", "pixels"},
     "tensors": FOUNDATION | {"compressors"},
     "description": FOUNDATION | {"decoders", "encodings", "field", "segments", "signals"},
-    "outline": FOUNDATION | {"description", "field", "segments", "signals"},
+    "outline": FOUNDATION | {"description", "field", "segments", "signals", "tensors"},
     "decoded": FOUNDATION | {"description", "field", "pictures", "signals", "views"},
     "reading": FOUNDATION | {"decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION

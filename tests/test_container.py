@@ -54,7 +54,8 @@ def segments(draw: st.DrawFn) -> list[Chunk]:
             count = draw(st.integers(1, len(tensors)))
             compressor, data, level = draw(compressors), draw(st.binary(max_size=40)), draw(st.integers(0, MAX_LEVEL))
             label = f"{draw(st.text(alphabet=VISIBLE, max_size=4))}{len(tensors)}"
-            chunks.append(Chunk(label, tuple(tensors[:count]), compressor, data, level, segment))
+            cuts = tuple(sorted(draw(st.sets(st.integers(1, len(data) - 1), max_size=4)))) if len(data) > 1 else ()
+            chunks.append(Chunk(label, tuple(tensors[:count]), compressor, data, level, segment, cuts))
             tensors = tensors[count:]
     return chunks
 
@@ -99,7 +100,7 @@ def test_what_is_written_is_read(header: dict[str, Any], chunks: list[Chunk]) ->
     contents = read(write(header, chunks))
     ordered = tuple(sorted(chunks, key=lambda chunk: (chunk.level, chunk.segment)))
     count = len({chunk.segment for chunk in chunks})
-    assert contents == (header, ordered, ordered[-1].level + 1, count, count, True)
+    assert contents == (header, ordered, ordered[-1].level + 1, count, count, True, None)
     assert repr(contents.chunks) == repr(ordered)  # the text tells 1, 1.0 and True apart
 
 
@@ -206,13 +207,13 @@ def block(language: str, start: str) -> str:
 def test_the_reader_in_the_format_reads_the_same() -> None:
     names: dict[str, Any] = {"DICTIONARY": DICTIONARY}
     exec(block("python", "import"), names)
-    second = Chunk("decoder", tensor("decoder.weight", 5), VIDEO, b"another", level=2, segment=1)
+    second = Chunk("decoder", tensor("decoder.weight", 5), VIDEO, b"another", level=2, segment=1, cuts=(2, 3))
     file = write(HEADER, [second, *CHUNKS])
     found = [
         Chunk(name, tuple((name, tuple(shape)) for name, shape in tensors), compressor, data, level, segment)
         for segment, name, tensors, compressor, level, data in names["chunks"](file)
     ]
-    assert found == list(read(file).chunks)
+    assert found == [replace(chunk, cuts=()) for chunk in read(file).chunks]
 
 
 def test_the_example_in_the_format_holds_what_the_format_says() -> None:
@@ -255,7 +256,7 @@ def test_a_file_that_is_cut_behind_its_header_gives_its_whole_chunks() -> None:
         contents = read(FILE[:length], partial=True)
         whole = sum(end <= length for end in ends[1:])
         segments = 0 if CHUNKS[whole].level == CHUNKS[0].level else 1
-        assert contents == (HEADER, CHUNKS[:whole], CHUNKS[whole].level, 1, segments, False)
+        assert contents == (HEADER, CHUNKS[:whole], CHUNKS[whole].level, 1, segments, False, None)
 
 
 def test_a_partial_read_of_a_whole_file_is_complete() -> None:

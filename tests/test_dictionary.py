@@ -55,6 +55,38 @@ def test_codes_without_neighbours_worth_asking_cost_their_bits():
     assert len(encode_codes(codes, entries)) <= 40 * 40 * 4 / 8 + 40  # and a table
 
 
+def sparse(cells: int) -> list[np.ndarray]:
+    """Codes of three groups, most of them 5: others come in runs, and where the group before has some."""
+    random = np.random.default_rng(0)
+    busy = np.repeat(random.random(cells // 20 + 1) < 0.1, 20)[:cells]
+    groups = [np.where(busy & (random.random(cells) < 0.7), random.integers(0, 16, cells), 5) for _ in range(3)]
+    return [codes.reshape(cells, 1) for codes in groups]
+
+
+@pytest.mark.parametrize("cells", [16, 17, 33, 1000, 20_000])
+def test_codes_of_which_most_are_one_come_back(cells: int):
+    groups, entries = sparse(cells), np.eye(16, 2, dtype=np.float32)
+    for number, codes in enumerate(groups):
+        data = encode_codes(codes, entries, groups[:number])
+        found = decode_codes(data, codes.shape, entries, groups[:number])
+        np.testing.assert_array_equal(found, codes)
+
+
+def test_groups_before_and_cells_around_say_where_a_rare_code_is():
+    groups, entries = sparse(20_000), np.eye(16, 2, dtype=np.float32)
+    alone, known = (len(encode_codes(groups[2], entries, before)) for before in ((), groups[:2]))
+    plain = len(encode_integers(groups[2][None]))
+    assert alone < 0.85 * plain  # runs of 20 cells
+    assert known < 0.93 * alone  # and two groups that share them
+    values = len(encode_integers(groups[2][groups[2] != 5][None, :, None]))
+    assert known > values  # which cost what they cost
+
+
+def test_cells_with_no_code_but_one_take_a_handful_of_bytes():
+    codes = np.full((50_000, 1), 3)
+    assert len(encode_codes(codes, np.eye(8, 2, dtype=np.float32))) < 16
+
+
 @pytest.mark.parametrize("ranked", [False, True])
 def test_a_code_outside_the_dictionary_is_refused(ranked: bool):
     shape = (16, 16) if ranked else (4, 4)
@@ -192,6 +224,19 @@ def test_the_gradient_of_an_entry_is_the_sum_over_its_cells():
     guide.learn([tensor], NOW)
     assert entries.grad is not None
     torch.testing.assert_close(grid.entries.grad, entries.grad)
+
+
+def test_an_entry_that_most_cells_show_rests():
+    guide, tensor = begun(Dictionary(bits=2), 2, 9, 10)
+    grid = guide.coded_grids()[0]
+    for share, rests in ((0.5, False), (0.6, True)):
+        grid.codes.view(-1)[: round(share * 90)] = 3
+        grid.codes.view(-1)[round(share * 90) :] = 1
+        tensor.grad = torch.ones_like(tensor)
+        guide.learn([tensor], NOW)
+        assert grid.entries.grad is not None
+        assert grid.entries.grad[:, 1].all()
+        assert grid.entries.grad[:, 3].any() != rests
 
 
 def test_entries_that_are_tuned_alone_leave_codes_and_the_optimiser_out():

@@ -183,7 +183,7 @@ def test_info_tells_what_is_there_of_a_file_that_is_cut_short(data: bytes, capsy
     end = container.level_ends(data)[1]
     Path("cut.fpr").write_bytes(data[: end + 7])
     assert main(["info", "cut.fpr"]) == 0
-    assert f"{end + 7:,} of {len(data):,} bytes are there, 2 of 3 levels" in capsys.readouterr().out
+    assert f"{end + 7:,} of {len(data):,} bytes are there, 2 of its 3 levels" in capsys.readouterr().out
     assert main(["info", "cut.fpr", "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert (about["bytes"], about["whole_bytes"], len(about["levels"])) == (end + 7, len(data), 3)

@@ -67,7 +67,7 @@ def field_of(decoded: fieldpress.Decoded) -> SegmentedField:
 
 
 def test_the_segment_of_a_time_worked_by_hand():
-    segments, times = locate(torch.tensor([0.0, 0.125, 0.5, 0.75, 1.0]), [0, 2, 4])
+    segments, times = locate(torch.tensor([0.0, 0.125, 0.5, 0.75, 1.0]), [0, 2, 4], [2, 2])
     assert segments.tolist() == [0, 0, 1, 1, 1]
     assert times.tolist() == [0.0, 0.25, 0.0, 0.5, 1.0]
 
@@ -77,7 +77,8 @@ def test_a_picture_has_exactly_the_time_that_it_has_in_a_clip_of_its_segment(fra
     runs = cut(frames, 1, 1, segment)
     starts = [*(run.start for run in runs), frames]
     chosen = np.unique(np.linspace(0, frames - 1, 97, dtype=int).clip(0))
-    found, times = locate(torch.from_numpy(((chosen + 0.5) / frames).astype(np.float32)), starts)
+    asked_for = torch.from_numpy(((chosen + 0.5) / frames).astype(np.float32))
+    found, times = locate(asked_for, starts, [len(run) for run in runs])
     for picture, number, time in zip(chosen, found.tolist(), times.numpy(), strict=True):
         assert picture in runs[number]
         assert time == np.float32((picture - runs[number].start + 0.5) / len(runs[number]))
@@ -623,7 +624,7 @@ def test_a_cut_file_says_what_it_still_shows(written: Written, tmp_path: Path, c
     assert f"is cut short: it has {report.bytes - 1:,} bytes; going on with the first 10 pictures, 1 of its 2" in told
     assert len(list(frames.iterdir())) == 10
     assert main(["info", str(cut_file)]) == 0
-    assert "the first 1 of 2 segments" in capsys.readouterr().out
+    assert "bytes are there, the first 10 pictures, 1 of its 2 segments" in capsys.readouterr().out
 
 
 def test_a_cut_file_is_measured_as_far_as_it_goes(written: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,6 +7,7 @@ from fieldpress import container
 from fieldpress.checks import check_plan
 from fieldpress.compressors.base import Compressor
 from fieldpress.config import to_plain
+from fieldpress.pieces import Cutter, cut_at_pictures, cut_somewhere, in_pieces
 from fieldpress.presets import Recipe
 from fieldpress.reading import About
 from fieldpress.segments import Segment
@@ -35,24 +36,26 @@ class Part(NamedTuple):
         return assign(self.plan, self.segment.field.shapes(), self.segment.field.tensor_levels())
 
 
-def file_bytes(signal: Signal, parts: Sequence[Part], about: About) -> bytes:
+def file_bytes(signal: Signal, parts: Sequence[Part], about: About, cutter: Cutter = cut_at_pictures) -> bytes:
     """The bytes of a file, from those of its chunks.
 
     Args:
         signal: What it shows.
         parts: Of a clip the segments, in the order of time; one of everything else.
         about: Where it comes from.
+        cutter: What finds the pieces of a film.
 
     Raises:
         ConfigError: A plan leaves a tensor out, or the format has no room for what is asked.
     """
     chunks: list[container.Chunk] = []
     for number, part in enumerate(parts):
-        shapes = part.segment.field.shapes()
+        shapes, own = part.segment.field.shapes(), []
         for name, chunk in part.assigned.items():
             tensors = tuple((tensor, shapes[tensor]) for tensor in chunk.tensors)
             compressor = to_plain(part.plan[chunk.rule])
-            chunks.append(container.Chunk(name, tensors, compressor, part.payloads[name], chunk.level, number))
+            own.append(container.Chunk(name, tensors, compressor, part.payloads[name], chunk.level, number))
+        chunks += in_pieces(own, part.segment, part.plan, cutter)
     segments = [part.segment for part in parts]
     field = {"field": to_plain(segments[0].field)} if len(segments) == 1 else {"fields": to_plain(segments)}
     return container.write({"signal": to_plain(signal), **field, "about": to_plain(about)}, chunks)
@@ -71,4 +74,4 @@ def framing_bytes(signal: Signal, segments: Sequence[Segment], chosen: Recipe, a
         part = Part(segment, chosen.plan, {})
         parts.append(part._replace(payloads=dict.fromkeys(part.assigned, placeholder)))
     contents = sum(len(placeholder) * len(part.payloads) for part in parts)
-    return len(file_bytes(signal, parts, about)) - contents
+    return len(file_bytes(signal, parts, about, cut_somewhere)) - contents

@@ -1,8 +1,8 @@
 """The chunk table of a file's header: what every chunk is called, which tensors it holds, and how long it is.
 
 In the header it is a list of segments, each a list of chunks ``[name, [[tensor, shape], ...], compressor, level,
-length]``, in which the compressor is a number in the header's list of these. Nothing of it is believed before it was
-compared with a limit.
+length]``, in which the compressor is a number in the header's list of these, and the length of a chunk that is stored
+in pieces a list of theirs. Nothing of it is believed before it was compared with a limit.
 """
 
 import itertools
@@ -15,6 +15,9 @@ from fieldpress.errors import FormatError
 
 MAX_TENSORS = 2**14
 """Tensors of all chunks and segments. No chunk and no segment is empty, so there are no more of those either."""
+
+MAX_PIECES = 2**12
+"""Pieces of one chunk."""
 
 MAX_LEVEL = 255
 MAX_NAME_LENGTH = 128
@@ -37,7 +40,8 @@ class Entry(NamedTuple):
     tensors: Tensors
     compressor: int
     level: int
-    length: int
+    pieces: tuple[int, ...]
+    """Bytes of each piece, without its check; most chunks are stored in one."""
 
     @property
     def elements(self) -> int:
@@ -97,8 +101,20 @@ def _read_entry(line: Plain, segment: int, compressor_count: int) -> Entry:
         raise FormatError(f"{name} has more than {MAX_TENSORS} tensors")
     _check_range(f"{name}: the compressor", compressor, 0, compressor_count - 1)
     _check_range(f"{name}: the level", level, 0, MAX_LEVEL)
-    _check_range(f"{name}: the length", length, 0, MAX_INTEGER)
-    return Entry(segment, name, tuple(_read_tensor(item, name) for item in tensors), compressor, level, length)
+    pieces = _read_pieces(length, name)
+    return Entry(segment, name, tuple(_read_tensor(item, name) for item in tensors), compressor, level, pieces)
+
+
+def _read_pieces(length: Plain, chunk: str) -> tuple[int, ...]:
+    """The length of each piece, from what stands for the length of the chunk."""
+    if not isinstance(length, list):
+        _check_range(f"{chunk}: the length", length, 0, MAX_INTEGER)
+        return (length,)
+    if not 2 <= len(length) <= MAX_PIECES:
+        raise FormatError(f"{chunk} is in {len(length)} pieces; expected 2 to {MAX_PIECES}, or a length")
+    for piece in length:
+        _check_range(f"{chunk}: the length of a piece", piece, 1, MAX_INTEGER)
+    return tuple(length)
 
 
 def _read_tensor(item: Plain, chunk: str) -> tuple[str, tuple[int, ...]]:

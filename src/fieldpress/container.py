@@ -7,7 +7,8 @@
 A chunk holds the tensors that one compressor wrote together. The header says how long every chunk is, so the file ends
 where the last check ends. A *check* is the CRC-32 of every byte before it that is not itself a check: one running sum,
 written down after the header and after each chunk. So each chunk is checked by itself, from the check in front of it to
-the one behind, and the last check vouches for the whole file, chunks exchanged between files included. Chunks are
+the one behind, and the last check vouches for the whole file, chunks exchanged between files included. A chunk whose
+beginning is of use without the rest may be stored in *pieces*, each with a check of its own behind it. Chunks are
 ordered by level, coarse first: what a cut file still holds is a coarser model. A file has one or more *segments*, each
 a field of its own with its own chunks; within a level they follow each other, so that what is left of a cut clip of one
 level is a shorter clip.
@@ -19,6 +20,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from fieldpress import header as headers
@@ -54,9 +56,11 @@ class Chunk:
         tensors: (name, shape) of each, in the order in which the compressor was given them. Their names are part of
             the format: dotted words of ``a-z 0-9 _``, unique in their segment. A shape has 1 to 4 axes, none empty.
         compressor: What encoded them, as plain data with an id; equal ones are written once.
-        data: The bytes that the compressor made; may be empty.
+        data: The bytes that the compressor made; may be empty. Of a chunk that is not whole, their beginning.
         level: 0 for what every decode needs, then finer and finer, up to ``MAX_LEVEL``.
         segment: Which field it belongs to, counted from 0 without gaps.
+        cuts: Where in the data a piece ends and the next one begins; none if it is stored as a whole.
+        whole: Whether all of the data is there; only a partial read finds chunks that are not.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Chunk:
     data: bytes
     level: int = 0
     segment: int = 0
+    cuts: tuple[int, ...] = ()
+    whole: bool = True
 
     @property
     def rule(self) -> str:
@@ -77,12 +83,15 @@ class Contents(NamedTuple):
 
     Attributes:
         header: The free part: signal, field and whatever else the caller of :func:`write` gave.
-        chunks: In the order of the file: by level, then by segment, then as they were given to :func:`write`.
+        chunks: Those that are whole, in the order of the file: by level, then by segment, then as they were given to
+            :func:`write`.
         levels: Every chunk whose level is below this number is there.
         segments: How many the whole file has.
         whole_segments: Of so many, the first ones, every chunk of the lowest level is there; of all, unless the file is
             cut short within that level.
         complete: Whether all chunks are there; always so unless a partial read was asked for.
+        begun: Of a file that is cut short within the lowest level: the one chunk that the next segment lacks of it, as
+            far as its pieces are whole; None if it lacks more, or there is no piece.
     """
 
     header: dict[str, Plain]
@@ -91,10 +100,11 @@ class Contents(NamedTuple):
     segments: int
     whole_segments: int
     complete: bool
+    begun: Chunk | None = None
 
 
 class Size(NamedTuple):
-    """How many bytes of a file go to what; a chunk counts with its check."""
+    """How many bytes of a file go to what; a chunk counts with its checks."""
 
     part: str
     bytes: int
@@ -111,7 +121,11 @@ class _Front(NamedTuple):
 
     @property
     def file_length(self) -> int:
-        return self.end + sum(entry.length + _CHECK.size for entry in self.entries)
+        return self.end + sum(map(_stored, self.entries))
+
+    def lowest(self, segment: int) -> list[Entry]:
+        """The chunks of the lowest level of a segment, in the order of the file."""
+        return [entry for entry in self.entries if (entry.level, entry.segment) == (self.entries[0].level, segment)]
 
 
 def write(header: dict[str, Plain], chunks: Iterable[Chunk]) -> bytes:
@@ -141,7 +155,8 @@ def write(header: dict[str, Plain], chunks: Iterable[Chunk]) -> bytes:
         if index == len(compressors):
             compressors.append(chunk.compressor)
         tensors = [[name, list(shape)] for name, shape in chunk.tensors]
-        line = [chunk.name, tensors, index, chunk.level, len(chunk.data)]
+        lengths = [end - start for start, end in _bounds(chunk)]
+        line = [chunk.name, tensors, index, chunk.level, lengths if chunk.cuts else len(chunk.data)]
         segments.setdefault(chunk.segment, []).append(line)
     if sorted(segments) != list(range(len(segments))):
         raise ConfigError(f"segments must count from 0 without gaps; found {shown(sorted(segments))}")
@@ -149,11 +164,13 @@ def write(header: dict[str, Plain], chunks: Iterable[Chunk]) -> bytes:
     packed = headers.pack({**header, **table})
     front = _FRONT.pack(MAGIC, VERSION, len(packed)) + packed
     check = zlib.crc32(front)
-    pieces = [front, _CHECK.pack(check)]
+    parts = [front, _CHECK.pack(check)]
     for chunk in ordered:
-        check = zlib.crc32(chunk.data, check)
-        pieces += [chunk.data, _CHECK.pack(check)]
-    file = b"".join(pieces)
+        for start, end in _bounds(chunk):
+            piece = chunk.data[start:end]
+            check = zlib.crc32(piece, check)
+            parts += [piece, _CHECK.pack(check)]
+    file = b"".join(parts)
     try:
         read(file)
     except FormatError as error:
@@ -180,44 +197,55 @@ def read(data: bytes | memoryview, *, partial: bool = False) -> Contents:
     if not complete and not partial:
         raise FormatError(f"the file is cut short: it has {len(view)} of {front.file_length} bytes")
     chunks: list[Chunk] = []
+    begun: Chunk | None = None
     start, check, elements = front.end, front.check, 0
     for entry in front.entries:
-        end = start + entry.length
-        if end + _CHECK.size > len(view):
-            break
         elements += entry.elements
+        whole = start + _stored(entry) <= len(view)
         if elements > ELEMENTS_PER_FILE + ELEMENTS_PER_BYTE * len(view):
+            if not whole:
+                break
             raise FormatError(f"the file claims more numbers than {len(view)} bytes may hold, at {entry.name}")
-        check = _checked(view, start, end, check, entry.name)
+        pieces, start, check = _read_pieces(view, start, check, entry)
+        content, cuts = b"".join(pieces), tuple(accumulate(map(len, pieces[:-1])))
         compressor = front.compressors[entry.compressor]
-        content = bytes(view[start:end])
-        chunks.append(Chunk(entry.name, entry.tensors, compressor, content, entry.level, entry.segment))
-        start = end + _CHECK.size
-    levels, segments = front.entries[-1].level + 1, 1 + max(entry.segment for entry in front.entries)
-    whole_segments = segments
-    if not complete:
-        missing = front.entries[len(chunks)]
-        levels = missing.level
-        whole_segments = missing.segment if missing.level == front.entries[0].level else segments
-    return Contents(front.header, tuple(chunks), levels, segments, whole_segments, complete)
+        chunk = Chunk(entry.name, entry.tensors, compressor, content, entry.level, entry.segment, cuts, whole)
+        if not whole:
+            begun = chunk if pieces else None
+            break
+        chunks.append(chunk)
+    found, segments = tuple(chunks), 1 + max(entry.segment for entry in front.entries)
+    if complete:
+        return Contents(front.header, found, front.entries[-1].level + 1, segments, segments, True)
+    missing = front.entries[len(chunks)]
+    if missing.level > front.entries[0].level:
+        return Contents(front.header, found, missing.level, segments, segments, False)
+    if missing is not front.lowest(missing.segment)[-1]:
+        begun = None
+    return Contents(front.header, found, missing.level, segments, missing.segment, False, begun)
 
 
 def read_showable(data: bytes | memoryview) -> Contents:
     """What is in a file that may be cut short, but not within the first thing that can be shown.
 
-    That is the lowest level; where there are several segments, of the first one.
+    That is the lowest level; where there are several segments, of the first one; and of a last chunk in pieces the
+    first one.
 
     Raises:
         FormatError: As :func:`read`, or even that is not whole: then with how many bytes it takes.
     """
     contents = read(data, partial=True)
-    if contents.whole_segments:
+    if contents.whole_segments or contents.begun is not None:
         return contents
     front = _read_front(memoryview(data))
-    lowest = front.entries[0].level
-    first = sum(e.length + _CHECK.size for e in front.entries if (e.level, e.segment) == (lowest, 0))
+    *others, last = front.lowest(0)
+    first = last.pieces[0] + _CHECK.size  # all of it, if it is in one piece
     told, needed = f"the file is cut short: it has {len(data)} of {front.file_length} bytes", front.end + first
-    if needed < front.file_length:
+    needed += sum(map(_stored, others))
+    if len(last.pieces) > 1:
+        numbers = sum(entry.elements for entry in (*others, last)) - ELEMENTS_PER_FILE
+        told += f", and its first pictures end at byte {max(needed, -(-numbers // ELEMENTS_PER_BYTE))}"
+    elif needed < front.file_length:
         told += f", and its first {'segment' if contents.segments > 1 else 'level'} ends at byte {needed}"
     raise FormatError(told)
 
@@ -241,7 +269,7 @@ def sizes(data: bytes | memoryview, *, partial: bool = False) -> tuple[Size, ...
     parts = [Size("magic and version", signature), Size("header, its length and check", front.end - signature)]
     for entry in front.entries:
         name = f"segment {entry.segment}: {entry.name}" if several else entry.name
-        parts.append(Size(name, entry.length + _CHECK.size))
+        parts.append(Size(name, _stored(entry)))
     return tuple(parts)
 
 
@@ -255,8 +283,31 @@ def level_ends(data: bytes | memoryview) -> tuple[int, ...]:
     ends = [front.end] * (front.entries[-1].level + 1)
     for entry in front.entries:
         for level in range(entry.level, len(ends)):
-            ends[level] += entry.length + _CHECK.size
+            ends[level] += _stored(entry)
     return tuple(ends)
+
+
+def _read_pieces(view: memoryview, start: int, check: int, entry: Entry) -> tuple[list[bytes], int, int]:
+    """The pieces of a chunk that are there, all of them if it is whole; where they end, and with which check."""
+    pieces: list[bytes] = []
+    for length in entry.pieces:
+        end = start + length
+        if end + _CHECK.size > len(view):
+            break
+        check = _checked(view, start, end, check, entry.name)
+        pieces.append(bytes(view[start:end]))
+        start = end + _CHECK.size
+    return pieces, start, check
+
+
+def _bounds(chunk: Chunk) -> list[tuple[int, int]]:
+    """Where each piece begins and ends in the data."""
+    return list(pairwise((0, *chunk.cuts, len(chunk.data))))
+
+
+def _stored(entry: Entry) -> int:
+    """Bytes of a chunk in the file, with its checks."""
+    return sum(entry.pieces) + len(entry.pieces) * _CHECK.size
 
 
 def _read_front(view: memoryview) -> _Front:

@@ -18,9 +18,9 @@ Features run along the first axis, so that a layer is one matrix product over al
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -125,6 +125,10 @@ class EncodingConfig(ABC):
         """The level of every grid that is not at level 0: without those of a level and above, the field is coarser."""
         return {}
 
+    def slices(self) -> dict[str, int]:
+        """How many slices of time each grid has of which slice i of n alone answers the time (i + 0.5) / n."""
+        return {}
+
 
 class DecoderConfig(ABC):
     """The sizes of a decoder; stored in the file header. Concrete classes are frozen dataclasses."""
@@ -206,6 +210,15 @@ class Field(nn.Module):
         """Everything that is learned, by name, in file order."""
         return dict(self.named_parameters())
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What torch moves a module to a device with: a tensor that was left out takes no memory there either."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            absent = tensor.numel() > 1 and not any(tensor.stride())
+            return fn(tensor[(0,) * tensor.ndim]).expand(tensor.shape) if absent else fn(tensor)
+
+        return super()._apply(moved, recurse)
+
 
 @dataclass(frozen=True)
 class FieldConfig:
@@ -240,6 +253,11 @@ class FieldConfig:
         """The level of every tensor that is not at level 0."""
         of_encodings = {name: config.grid_levels() for name, config in self.encodings.items()}
         return {f"{name}.{grid}": level for name, grids in of_encodings.items() for grid, level in grids.items()}
+
+    def slices(self) -> dict[str, int]:
+        """How many slices of time each tensor has of which slice i of n alone answers the time (i + 0.5) / n."""
+        of_encodings = {name: config.slices() for name, config in self.encodings.items()}
+        return {f"{name}.{grid}": count for name, grids in of_encodings.items() for grid, count in grids.items()}
 
     @property
     def level_count(self) -> int:

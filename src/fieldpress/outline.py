@@ -11,6 +11,7 @@ from fieldpress.field import FieldConfig
 from fieldpress.segments import Segment
 from fieldpress.signals import Video
 from fieldpress.signals.base import Signal
+from fieldpress.tensors import slices_of
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,9 @@ class Outline:
     """What a file says it holds, checked as far as that goes without decoding a tensor.
 
     Attributes:
-        signal: What can be shown. A clip of which only the first segments are there ends with them.
+        signal: What can be shown. A clip of which only the first pictures are there ends with them.
         segments: Those that can be decoded, in the order of time; one, unless the file holds a long clip.
+        pictures: How many of each are shown, from its first: all of them, but of the last one in a file cut short.
         chunks: Of each of these, up to the levels asked for.
         about: Where the file comes from.
         levels: How many will be decoded.
@@ -31,6 +33,7 @@ class Outline:
 
     signal: Signal
     segments: tuple[Segment, ...]
+    pictures: tuple[int, ...]
     chunks: tuple[tuple[container.Chunk, ...], ...]
     about: About
     levels: int
@@ -42,6 +45,8 @@ class Outline:
     @property
     def left(self) -> str:
         """What can be shown, in words, if the file is cut short."""
+        if self.pictures[-1] < self.segments[-1].frames:
+            return f"the first {self.signal.frames} of its {self.frame_count} pictures"
         if len(self.segments) < self.segment_count:
             whole = f"{len(self.segments)} of its {self.segment_count} segments"
             return f"the first {self.signal.frames} pictures, {whole}"
@@ -68,21 +73,34 @@ def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
         raise ConfigError(f"--levels is {levels}; the file has {level_count}")
     frame_count = signal.frames
     shown = min(levels or level_count, max(1, contents.levels))
-    if contents.whole_segments < len(segments):
-        segments = segments[: contents.whole_segments]
-        assert isinstance(signal, Video), "nothing else has segments"
-        signal = signal.beginning(sum(segment.frames for segment in segments))
     chunks: list[list[container.Chunk]] = [[] for _ in segments]
     for chunk in contents.chunks:
-        if chunk.level < shown and chunk.segment < len(segments):
+        if chunk.level < shown:
             chunks[chunk.segment].append(chunk)
-    for number, (segment, own) in enumerate(zip(segments, chunks, strict=True)):
+    begun = contents.begun
+    if begun is not None:
+        chunks[begun.segment].append(begun)
+    there = segments[: contents.whole_segments + (begun is not None)]
+    for number, segment in enumerate(there):
         with of_segment(number, contents.segments):
-            _check_tensors(segment.field, own, shown)
+            _check_tensors(segment.field, chunks[number], shown)
+    pictures = [segment.frames for segment in there]
+    if begun is not None:
+        with of_segment(begun.segment, contents.segments):
+            pictures[-1] = _pictures_begun(signal, there[-1], begun)
+    pictures = [count for count in pictures if count]
+    if not pictures:
+        raise FormatError(
+            f"the file is cut short: it has {len(data)} bytes, and its first picture does not end in them"
+        )
+    if sum(pictures) < frame_count:
+        assert isinstance(signal, Video), "nothing else has segments, or is shown in part"
+        signal = signal.beginning(sum(pictures))
     return Outline(
         signal,
-        segments,
-        tuple(map(tuple, chunks)),
+        segments[: len(pictures)],
+        tuple(pictures),
+        tuple(map(tuple, chunks[: len(pictures)])),
         about,
         shown,
         level_count,
@@ -90,6 +108,14 @@ def outline(data: bytes | memoryview, levels: int | None = None) -> Outline:
         frame_count,
         contents.complete,
     )
+
+
+def _pictures_begun(signal: Signal, segment: Segment, begun: container.Chunk) -> int:
+    """How many pictures can be shown of a segment of which one chunk is not whole; 0 if all of them need all of it."""
+    slices = segment.field.slices()
+    if not isinstance(signal, Video) or any(slices.get(name) != segment.frames for name, _ in begun.tensors):
+        return 0
+    return slices_of(begun)
 
 
 def _check_tensors(config: FieldConfig, chunks: Sequence[container.Chunk], levels: int) -> None:

@@ -10,6 +10,7 @@ field and renders, and knows no files. Neither needs the source, nor any code th
 """
 
 import os
+from functools import partial
 
 from fieldpress.decoded import Decoded
 from fieldpress.description import About
@@ -33,7 +34,7 @@ def open_file(
         source: A path, or the bytes of a file.
         device: Where the field computes: ``"cpu"``, ``"cuda"`` or ``"auto"``.
         levels: Decode so many levels only, the coarsest first; all that are there if None. A file that is cut short
-            still has those that are whole; a long clip without a whole one still has its first segments.
+            still has those that are whole; a clip without a whole one still has its first pictures.
 
     Raises:
         ConfigError: There is no such device here.
@@ -52,10 +53,11 @@ def decode(data: bytes | memoryview, device: str = "cpu", levels: int | None = N
     """The decoded file of these bytes; see :func:`open_file`."""
     device = choose_device(device)
     found = outline(data, levels)
-    if found.segment_count == 1:
+    if found.segment_count == 1 and found.pictures[0] == found.segments[0].frames:
         field = _decode_segment(found, 0)
     else:
-        field = SegmentedField(found.segments, lambda number: _decode_segment(found, number), found.levels)
+        load = partial(_decode_segment, found)
+        field = SegmentedField(found.segments, load, found.levels, found.pictures)
     return Decoded(found.signal, field, found.about, device, found.levels)
 
 

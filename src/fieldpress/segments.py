@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Self
 
 import numpy as np
 import torch
@@ -56,20 +57,28 @@ class Segment:
 class SegmentedField(Field):
     """The fields of a clip's segments as one, asked in times of the whole clip.
 
-    It holds no tensors itself: a segment is loaded when a place in it is first asked for, on the device of the query,
+    It holds no tensors itself: a segment is loaded when a place in it is first asked for, onto the device of the whole,
     and dropped when others were asked for since. ``encodings`` is empty; those of a segment are in :meth:`part`.
 
     Args:
         segments: In the order of time.
         load: Gives the field of a segment, by its number, from 0.
         levels: How many levels to show.
+        pictures: How many of each segment are shown, from its first; all of them if None.
 
     Example:
         Of 300 pictures in segments of 150, picture 160 is at t = 160.5 / 300, and in segment 1 at t = 10.5 / 150.
     """
 
-    def __init__(self, segments: Sequence[Segment], load: Callable[[int], Field], levels: int = 1) -> None:
-        dispatch = _Dispatch(segments, load, levels)
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        load: Callable[[int], Field],
+        levels: int = 1,
+        pictures: Sequence[int] | None = None,
+    ) -> None:
+        lengths = [segment.frames for segment in segments]
+        dispatch = _Dispatch(lengths, pictures or lengths, load, levels)
         super().__init__({}, dispatch)
         self._dispatch, self._segments = dispatch, tuple(segments)
 
@@ -103,17 +112,23 @@ class SegmentedField(Field):
 class _Dispatch(Decoder):
     """Answers queries by asking the segments that they touch. The features of the whole are not looked at."""
 
-    def __init__(self, segments: Sequence[Segment], load: Callable[[int], Field], levels: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], pictures: Sequence[int], load: Callable[[int], Field], levels: int
+    ) -> None:
         super().__init__()
-        self._starts = list(accumulate((segment.frames for segment in segments), initial=0))
-        """The first picture of each segment, and the number of all."""
+        self._lengths = lengths
+        """Pictures of each segment, shown or not."""
+        self._starts = list(accumulate(pictures, initial=0))
+        """The first picture of each segment, and the number of all that are shown."""
         self._load, self._levels = load, levels
         self._fields: OrderedDict[int, Field] = OrderedDict()
         """Those asked latest come last."""
+        self.register_buffer("_here", torch.empty(0), persistent=False)  # where the module was moved to
 
     def forward(self, latent: Latent) -> Tensor:
         query = latent.query
-        segments, times = locate(query.t if isinstance(query, Lattice) else query.axis(0), self._starts)
+        asked_for = query.t if isinstance(query, Lattice) else query.axis(0)
+        segments, times = locate(asked_for, self._starts, self._lengths)
         channels: Tensor | None = None
         touched = segments.unique().tolist() or [0]
         if len(touched) > 1 and segments[0] > segments[-1]:
@@ -124,7 +139,7 @@ class _Dispatch(Decoder):
                 asked = Lattice(times[chosen], query.y, query.x)
             else:
                 asked = Points(torch.cat([times[chosen, None], query.coordinates[chosen, 1:]], 1))
-            part = self.part(number, times.device).planar(asked)
+            part = self.part(number).planar(asked)
             if len(touched) == 1:
                 return part
             if channels is None:
@@ -133,26 +148,33 @@ class _Dispatch(Decoder):
         assert channels is not None, "several segments were asked"
         return channels
 
-    def part(self, number: int, device: torch.device | str | None = None) -> Field:
+    def part(self, number: int) -> Field:
         """The field of a segment, and how it is kept."""
         if number not in self._fields:
             while len(self._fields) >= _KEPT:
                 self._fields.popitem(last=False)
             with torch.inference_mode(False):  # what is asked for in that mode may be asked for again outside
-                field = self._load(number).eval().requires_grad_(False)
+                field = self._load(number).eval().requires_grad_(False).to(self.get_buffer("_here"))
             field.show_levels(self._levels)
             self._fields[number] = field
         self._fields.move_to_end(number)
-        field = self._fields[number]
-        return field if device is None else field.to(device)
+        return self._fields[number]
 
     def show_levels(self, count: int) -> None:
         self._levels = count
         for field in self._fields.values():
             field.show_levels(count)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What torch moves a module to a device with: the segments that are loaded go along."""
+        for field in self._fields.values():
+            field._apply(fn, recurse)
+        return super()._apply(fn, recurse)
 
-def locate(times: Float[Tensor, "n"], starts: Sequence[int]) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"]]:
+
+def locate(
+    times: Float[Tensor, "n"], starts: Sequence[int], lengths: Sequence[int]
+) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"]]:
     """The segment of each time, and what time it is there.
 
     A time at the middle of a picture, but for rounding, is exactly at the middle of a picture in its segment. A border
@@ -161,16 +183,19 @@ def locate(times: Float[Tensor, "n"], starts: Sequence[int]) -> tuple[Int[Tensor
     Args:
         times: Of the whole clip, in [0, 1].
         starts: The first picture of each segment, and the number of all pictures.
+        lengths: Pictures of each segment, which its own time is of. Of the last one not all need be in the clip.
 
     Example:
-        >>> locate(torch.tensor([0.25, 0.875]), [0, 2, 4])
+        >>> locate(torch.tensor([0.25, 0.875]), [0, 2, 4], [2, 2])
         (tensor([0, 1]), tensor([0.5000, 0.7500]))
+        >>> locate(torch.tensor([0.25, 0.875]), [0, 2, 4], [2, 3])
+        (tensor([0, 1]), tensor([0.5000, 0.5000]))
     """
     positions = times.detach().cpu().numpy().astype(np.float64) * starts[-1]
     middles = np.floor(positions) + 0.5
     positions = np.where(abs(positions - middles) < _SNAP, middles, positions)
     bounds = np.asarray(starts, np.float64)
     segments = np.searchsorted(bounds[1:-1], positions, side="right")
-    own = (positions - bounds[segments]) / (bounds[segments + 1] - bounds[segments])
+    own = (positions - bounds[segments]) / np.asarray(lengths, np.float64)[segments]
     own = own.clip(0.0, 1.0).astype(np.float32)
     return torch.from_numpy(segments).to(times.device), torch.from_numpy(own).to(times.device)

@@ -55,6 +55,7 @@ def run(arguments: list[str]) -> int:
         contents = container.read_showable(data)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
         sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
+        left = None if contents.complete else _what_is_left(data)
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
     bpp = 8 * len(data) / signal.pixels
@@ -69,10 +70,8 @@ def run(arguments: list[str]) -> int:
         return 0
     say(one_line(command.file))
     rows = _description(signal, contents)
-    if not contents.complete:
-        rows.append(
-            ["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {_what_is_left(contents, len(ends))}"]
-        )
+    if left is not None:
+        rows.append(["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {left}"])
     say(columns(rows))
     say("")
     say(columns(_size_table(sizes, ends[-1]), right=[1, 2]))
@@ -100,11 +99,11 @@ def _description(signal: "Signal", contents: "Contents") -> list[list[str]]:
     return [[label, one_line(text)] for label, text in rows]
 
 
-def _what_is_left(contents: "Contents", levels: int) -> str:
-    """Of a file that is cut short."""
-    if contents.whole_segments < contents.segments:
-        return f"the first {contents.whole_segments} of {contents.segments} segments"
-    return f"{contents.levels} of {levels} levels"
+def _what_is_left(data: bytes) -> str:
+    """Of a file that is cut short, in words."""
+    from fieldpress.outline import outline  # loads torch, which takes longer than all else here
+
+    return outline(data).left
 
 
 def _pictures(signal: "Signal") -> str:

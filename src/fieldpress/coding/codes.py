@@ -1,12 +1,17 @@
-"""Codes of a dictionary as one range-coded stream: as plain integers, or as ranks given their neighbours.
+"""Codes of a dictionary as one range-coded stream: as plain integers, as ranks given their neighbours, or marked.
 
 Codes have no order of their own, but their entries are points in space. So the entry of a cell is predicted from those
 of its neighbours, as grids are (context.py: passes within a slice, the slice before, weights that are sent), and the
 code is sent as its *rank*: how many entries lie nearer to the one predicted. Where neighbours are alike most ranks are
 small, and how small the ranks around a cell are says how small its own will be: they are one more grid of integers.
 
+Where most cells have one and the same code, as in a scene most corners have, first comes which have another
+(marks.py), then only those.
+
 Everything the decoder computes is integer arithmetic: entries are first rounded to 13 bits.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +25,10 @@ from fieldpress.coding.context import (
     view_with_context,
 )
 from fieldpress.coding.contextfit import View, fit_weights
-from fieldpress.coding.integers import decode_integers, encode_integers
-from fieldpress.coding.lists import read_list
-from fieldpress.coding.rangecoder import decoder
+from fieldpress.coding.integers import decode_integers, encode_integers, read_integers, write_integers
+from fieldpress.coding.lists import read_list, write_list
+from fieldpress.coding.marks import activity, commonest, read_marks, write_marks
+from fieldpress.coding.rangecoder import Decoder, decoder, encoder
 from fieldpress.coding.symbols import Integers, unzigzag, zigzag
 from fieldpress.errors import FormatError
 
@@ -33,28 +39,28 @@ _ORDERED_PER_CELL = 64
 """Orders of all entries around each are the square of their number: at most so many times the cells."""
 _ENTRY_BITS = 12
 _PREDICTION_LIMIT = 1 << (_ENTRY_BITS + 1)
-_PLAIN, _RANKED = 0, 1
+_PLAIN, _RANKED, _MARKED = 0, 1, 2
 _BLOCK = 1 << 20
 
 Entries = NDArray[np.float32]
 
 
-def encode_codes(codes: Integers, entries: Entries) -> bytes:
-    """The shorter of the two streams.
+def encode_codes(codes: Integers, entries: Entries, before: Sequence[Integers] = ()) -> bytes:
+    """The shortest stream of these codes.
 
     Args:
         codes: From 0 to the number of entries - 1, shape (rows, columns) or (time, rows, columns).
         entries: As the decoder has them, shape (entries, features).
+        before: Codes of other channels of the same cells, which the decoder has by then.
     """
-    plain = encode_integers(codes[None], (np.array([_PLAIN]),))
-    if not _can_rank(codes.shape, len(entries)):
-        return plain
-    ranked = _encode_ranked(codes, entries)
-    return min(plain, ranked, key=len)
+    streams = [encode_integers(codes[None], (np.array([_PLAIN]),)), _encode_marked(codes, before)]
+    if _can_rank(codes.shape, len(entries)):
+        streams.append(_encode_ranked(codes, entries))
+    return min(streams, key=len)
 
 
-def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries) -> Integers:
-    """The codes of :func:`encode_codes`, given their shape and the same entries.
+def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: Sequence[Integers] = ()) -> Integers:
+    """The codes of :func:`encode_codes`, given their shape, the same entries and the same codes before.
 
     Raises:
         FormatError: The stream is damaged.
@@ -62,8 +68,9 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries) -> Integ
     coder = decoder(data)
     way = int(read_list(coder, 1)[0])
     if way == _PLAIN:
-        codes, _ = decode_integers(data, (1, *shape), (1,))
-        return _in_range(codes.reshape(shape), len(entries))
+        return _in_range(read_integers(coder, (1, *shape)).reshape(shape), len(entries))
+    if way == _MARKED:
+        return _in_range(_read_marked(coder, shape, before), len(entries))
     if way != _RANKED or not _can_rank(shape, len(entries)):
         raise FormatError(f"codes of a dictionary are damaged: {way} is no way to code {shape} of them")
     view = view_with_context((1, *shape))
@@ -74,6 +81,25 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries) -> Integ
         raise FormatError("codes of a dictionary are damaged: what predicts them is out of range")
     ranks = _in_range(zigzag(ranks), len(entries)).reshape(view[1], -1)
     return _from_ranks(ranks, view, _integer_points(entries) - centres, weights.reshape(-1, 3)).reshape(shape)
+
+
+def _encode_marked(codes: Integers, before: Sequence[Integers]) -> bytes:
+    coder, flat, most = encoder(), codes.ravel(), commonest(codes)
+    marks = flat != most
+    write_list(coder, np.array([_MARKED]))
+    write_list(coder, np.array([most]))
+    write_marks(coder, marks, activity(before, codes.size))
+    if marks.any():
+        write_integers(coder, flat[marks][None, :, None])
+    return coder.finish()
+
+
+def _read_marked(coder: Decoder, shape: tuple[int, ...], before: Sequence[Integers]) -> Integers:
+    codes = np.full(int(np.prod(shape)), read_list(coder, 1)[0])
+    marks = read_marks(coder, activity(before, len(codes)))
+    if marks.any():
+        codes[marks] = read_integers(coder, (1, int(marks.sum()), 1)).ravel()
+    return codes.reshape(shape)
 
 
 def _from_ranks(ranks: Integers, view: View, points: Integers, weights: Integers) -> Integers:

@@ -36,6 +36,7 @@ LEAST_SIDE = 24
 _MARGIN = 128  # FFmpeg counts its own row padding as pixels
 _TEMPORAL_DELIMITER = b"\x12\0"
 _CODING_TREE_UNITS = (32, 16)
+_EMPTY_UNIT = "a video stream is damaged: it holds an empty unit"
 _DEFECT = (
     "{codec} wrote a {columns}x{rows} stream that does not decode to its own pictures ({defect}); use another codec"
 )
@@ -125,6 +126,35 @@ def decode_pictures(data: bytes, stream: StreamFormat) -> list[Plane]:
     return planes
 
 
+def picture_ends(data: bytes, stream: StreamFormat) -> list[int]:
+    """Where each picture of an AV1 stream ends: so many bytes are a stream of the first picture, of the first two, ....
+
+    A temporal unit shows exactly one picture, in output order, whatever else it holds that later ones refer to (source:
+    AV1 bitstream specification, 7.5). HEVC has no such units: which pictures come first only their slices tell.
+
+    Args:
+        data: As :func:`encode_pictures` made it, or the beginning of that.
+        stream: The whole stream's.
+
+    Raises:
+        FormatError: There is an empty unit, or there are more than pictures.
+    """
+    assert stream.codec == "svt-av1"
+    reader = PartReader(data, "a video stream")
+    ends: list[int] = []
+    while reader.remaining:
+        try:
+            unit = reader.string()
+        except FormatError:
+            break
+        if not unit:
+            raise FormatError(_EMPTY_UNIT)
+        ends.append(len(data) - reader.remaining)
+    if len(ends) > stream.pictures:
+        raise FormatError(f"a video stream holds {len(ends)} pictures; {stream.pictures} expected")
+    return ends
+
+
 def _units(data: bytes, stream: StreamFormat) -> list[bytes]:
     """What a decoder takes one after the other, of a stream as it is stored."""
     reader = PartReader(data, "a video stream")
@@ -132,7 +162,7 @@ def _units(data: bytes, stream: StreamFormat) -> list[bytes]:
     while reader.remaining:
         units.append(reader.string())
     if not all(units):
-        raise FormatError("a video stream is damaged: it holds an empty unit")
+        raise FormatError(_EMPTY_UNIT)
     return units if stream.codec == "svt-av1" else nal.access_units(units)
 
 

@@ -57,14 +57,12 @@ def encode_integers(values: Integers, side: Sequence[Integers] = ()) -> bytes:
         b''
     """
     streams = []
-    for index, way in enumerate(_WAYS):
-        if way.fits(values):
-            coder = encoder()
-            for numbers in side:
-                write_list(coder, numbers)
-            coder.encode(np.array([index], dtype=np.int32), _FOUR)
-            way.write(coder, values)
-            streams.append(coder.finish())
+    for index in _fitting(values):
+        coder = encoder()
+        for numbers in side:
+            write_list(coder, numbers)
+        _write(coder, values, index)
+        streams.append(coder.finish())
     return min(streams, key=len)
 
 
@@ -76,10 +74,38 @@ def decode_integers(data: bytes, shape: Shape, side: Sequence[int] = ()) -> tupl
     """
     coder = decoder(data)
     lists = [read_list(coder, count) for count in side]
+    return read_integers(coder, shape), lists
+
+
+def write_integers(coder: Encoder, values: Integers) -> None:
+    """Append integers like those of :func:`encode_integers`, in the way that would be shortest by itself."""
+    lengths: dict[int, int] = {}
+    for index in _fitting(values):
+        trial = encoder()
+        _write(trial, values, index)
+        lengths[index] = len(trial.finish())
+    _write(coder, values, min(lengths, key=lengths.__getitem__))
+
+
+def read_integers(coder: Decoder, shape: Shape) -> Integers:
+    """The next integers of a stream, of this shape.
+
+    Raises:
+        FormatError: The stream is damaged.
+    """
     values = _WAYS[int(coder.decode(1, _FOUR)[0])].read(coder, shape)
     if np.abs(values).max() > MAX_MAGNITUDE:
         raise FormatError("an entropy-coded grid is damaged: it holds an impossibly large integer")
-    return values, lists
+    return values
+
+
+def _fitting(values: Integers) -> list[int]:
+    return [index for index, way in enumerate(_WAYS) if way.fits(values)]
+
+
+def _write(coder: Encoder, values: Integers, index: int) -> None:
+    coder.encode(np.array([index], dtype=np.int32), _FOUR)
+    _WAYS[index].write(coder, values)
 
 
 def _write_flat(coder: Encoder, values: Integers) -> None:

@@ -6,7 +6,7 @@ and radiance fields share all of them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,17 @@ Shape = tuple[int, ...]
 
 MAX_QUALITY = 51.0
 """The coarse end of the quality scale; 0 is the fine one, as with the constant rate factors of x264."""
+
+
+class Cut(NamedTuple):
+    """A place where a payload may end early.
+
+    Its first ``bytes`` are the payload of tensors that have only the first ``slices`` along the time axis, with the
+    same numbers in them.
+    """
+
+    bytes: int
+    slices: int
 
 
 class Compressor(ABC):
@@ -117,6 +128,24 @@ class Compressor(ABC):
         reader = PartReader(data, "a chunk of several tensors")
         pieces = [reader.string() for _ in shapes[:-1]]
         return [self.decode(piece, shape) for piece, shape in zip([*pieces, reader.rest()], shapes, strict=True)]
+
+    def can_cut(self, shapes: Sequence[Shape]) -> bool:
+        """Whether the beginning of a payload may be of use without the rest: whether :meth:`cuts` finds any."""
+        del shapes
+        return False
+
+    def cuts(self, data: bytes, shapes: Sequence[Shape]) -> tuple[Cut, ...]:
+        """Where a payload may end, shortest first; none, unless overridden.
+
+        Args:
+            data: Of :meth:`encode_all`, or the beginning of that, ending anywhere.
+            shapes: Of the whole tensors (channels, time, rows, columns).
+
+        Raises:
+            FormatError: The bytes are damaged, as far as that is seen without decoding them.
+        """
+        del data, shapes
+        return ()
 
     def encode_after(self, arrays: Sequence[Array], coarser: Sequence[Array]) -> bytes:
         """The arrays of one level as bytes, given those of the coarser levels, which the decoder then has already.

@@ -99,7 +99,9 @@ class Dictionary(Compressor):
             reader.end()
             return self.look_up(entries, self.static_codes(shape))
         pieces = [*(reader.string() for _ in groups[1:]), reader.rest()]
-        codes = [decode_codes(piece, shape[1:], entries[group].T) for piece, group in zip(pieces, groups, strict=True)]
+        codes: list[Integers] = []
+        for piece, group in zip(pieces, groups, strict=True):
+            codes.append(decode_codes(piece, shape[1:], entries[group].T, codes))
         return self.look_up(entries, np.stack(codes))
 
     def fit(self, array: Array) -> tuple[Array, Integers]:
@@ -134,8 +136,8 @@ class Dictionary(Compressor):
         if self.codes == "random":
             return writer.finish()
         decoded = self.entries.decode(data, entries.shape)
-        groups = self.channel_groups(len(entries))
-        pieces = [encode_codes(code, decoded[group].T) for code, group in zip(codes, groups, strict=True)]
+        groups, each = self.channel_groups(len(entries)), list(codes)
+        pieces = [encode_codes(code, decoded[groups[i]].T, each[:i]) for i, code in enumerate(each)]
         for piece in pieces[:-1]:
             writer.string(piece)
         writer.rest(pieces[-1])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from fieldpress.coding.frames import StreamFormat, decode_pictures, encode_pictures
+from fieldpress.coding.frames import StreamFormat, decode_pictures, encode_pictures, picture_ends
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.compressors.arrays import require_finite
 from fieldpress.compressors.atlas import Atlas, pieces
-from fieldpress.compressors.base import MAX_QUALITY, Array, Compressor, Shape, joined
+from fieldpress.compressors.base import MAX_QUALITY, Array, Compressor, Cut, Shape, joined
 from fieldpress.compressors.pictures import Film, Tiles, aligned, film, padded, tiles
 from fieldpress.compressors.samples import MeasuredScale, Samples, fixed_samples, fixed_values, measured_samples
 from fieldpress.compressors.uniform import Uniform
@@ -160,6 +160,27 @@ class Video(Compressor):
             arrays = self._decode(part, [shapes[number] for number in group.tensors], group.layout)
             found.update(zip(group.tensors, arrays, strict=True))
         return [found[number] for number in range(len(shapes))]
+
+    def can_cut(self, shapes: Sequence[Shape]) -> bool:
+        """If the codec is AV1 and all tensors share its pictures: the stream may then end after any of them."""
+        return self._av1_film(shapes) is not None
+
+    def cuts(self, data: bytes, shapes: Sequence[Shape]) -> tuple[Cut, ...]:
+        layout = self._av1_film(shapes)
+        if layout is None:
+            return ()
+        reader = PartReader(data, "a video payload")
+        if self.amplitude is None and MeasuredScale(reader.string(), self._rows(layout)).constant:
+            return ()
+        begin = len(data) - reader.remaining
+        ends = picture_ends(reader.rest(), self._stream(layout))
+        return tuple(Cut(begin + end, number) for number, end in enumerate(ends, 1))
+
+    def _av1_film(self, shapes: Sequence[Shape]) -> Pictures | None:
+        """The pictures of the AV1 stream that all tensors share; None if there is no such stream, or one picture."""
+        groups = self._groups(shapes)
+        layout = groups[0].layout if self.codec == "svt-av1" and len(groups) == 1 else None
+        return layout if layout is not None and layout.time > 1 else None
 
     def _groups(self, shapes: Sequence[Shape]) -> list[_Group]:
         """Which tensors make pictures together, and how."""

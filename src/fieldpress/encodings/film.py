@@ -53,6 +53,9 @@ class Film(EncodingConfig):
         rows, columns = self.cells
         return {"luma": (1, self.frames, self.height, self.width), "chroma": (2, self.frames, rows, columns)}
 
+    def slices(self) -> dict[str, int]:
+        return dict.fromkeys(("luma", "chroma"), self.frames)
+
     @property
     def cells(self) -> tuple[int, int]:
         """Rows and columns of cells; those at the lower and right edge may be cut."""
@@ -78,7 +81,9 @@ class FilmEncoding(Encoding):
         return self._points(query)
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
-        if not isinstance(query, Lattice):
+        if not isinstance(query, Lattice) or weight.is_cuda:
+            # CUDA rounds what a convolution is given to 11 bits (TF32), unless a setting of the whole process says
+            # otherwise; what a matrix product is given it leaves as it is.
             return super().linear(query, weight)
         kernel = weight.reshape(-1, CHANNELS, NEIGHBOURS, NEIGHBOURS)
         return functional.conv2d(self._surroundings(query), kernel).movedim(1, 0)

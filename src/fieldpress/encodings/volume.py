@@ -62,6 +62,9 @@ class Volume(EncodingConfig):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {f"levels.{i}": level.shape for i, level in enumerate(self.levels)}
 
+    def slices(self) -> dict[str, int]:
+        return {f"levels.{i}": level.frames for i, level in enumerate(self.levels)}
+
 
 class VolumeEncoding(Encoding):
     """The module of :class:`Volume`. Features are ordered by level, channel, row offset, column offset."""
@@ -160,7 +163,7 @@ def read_slices(grid: Float[Tensor, "c t y x"], times: Tensor) -> Float[Tensor, 
     """
     if not (torch.is_grad_enabled() and grid.requires_grad and grid.is_leaf):
         return select(grid, 1, times)
-    return cast(Tensor, _ReadSlices.apply(grid, times))
+    return cast(Tensor, _ReadSlices.apply(grid, times.to(grid.device, non_blocking=True)))
 
 
 class _ReadSlices(torch.autograd.Function):
