@@ -5,14 +5,14 @@ from fieldpress.bench.studies.turning import UNIFORM_BITS, grids
 
 _CHART = "Octree, files of all kinds"
 _LEARNED = "learned codes"
-_BITS = (3, 4, 6, 8)
+_PRICES = (1.25e-5, 5e-5, 2e-4, 8e-4)
+"""Of a bit: what turns the size of the preset's learned codes."""
 _CODES = {
-    _LEARNED: ("learned", "special", _BITS),
-    "k-means after training": ("kmeans", "none", _BITS),
-    "k-means, entries tuned": ("kmeans", "special", _BITS),
-    "random codes": ("random", "special", (4, 8, 12)),
+    "k-means after training": ("kmeans", "none", (2, 4, 6, 8)),
+    "k-means, entries tuned": ("kmeans", "special", (2, 4, 6, 8)),
+    "random codes": ("random", "special", (8, 10, 11, 12)),
 }
-"""Codes, guidance and bits of each curve."""
+"""Codes, guidance and bits of the other curves; one code a corner, as what makes theirs small is few bits."""
 _RANKS = (2, 4, 8)
 _HASH_BITS = (11, 13, 15)
 _SIDES = (32, 64, 96)
@@ -20,8 +20,9 @@ _SIDES = (32, 64, 96)
 
 def study() -> Study:
     """An octree's features stored in every way, beside a hash grid and a full grid."""
-    variations = [
-        _octree(curve, "dictionary", kind, codes=codes, bits=bits)
+    variations = [Variation(_CHART, _LEARNED, {"training.rate-weight": f"{price:g}"}) for price in _PRICES]
+    variations += [
+        _octree(curve, "dictionary", kind, codes=codes, bits=bits, groups=1)
         for curve, (codes, kind, many) in _CODES.items()
         for bits in many
     ]
