@@ -6,6 +6,7 @@ idle machine little. That has to be said before torch loads its thread pool.
 """
 
 import os
+import re
 
 from fieldpress.errors import ConfigError
 
@@ -19,7 +20,7 @@ def let_threads_sleep() -> None:
 
 
 def choose_device(name: str) -> str:
-    """A torch device for ``auto``, ``cpu`` or ``cuda``.
+    """A torch device for ``auto``, ``cpu``, ``cuda``, or ``cuda:1`` for the second of several; one that computes.
 
     Raises:
         ConfigError: The name is unknown, or there is no such device here.
@@ -27,9 +28,16 @@ def choose_device(name: str) -> str:
     import torch
 
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu" or (name.split(":")[0] == "cuda" and torch.cuda.is_available()):
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
         return name
-    if name.split(":")[0] == "cuda":
-        raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
-    raise ConfigError(f"unknown device {name!r}; known: auto, cpu, cuda")
+    if not re.fullmatch("cuda(:[0-9]{1,3})?", name):
+        raise ConfigError(f"unknown device {name!r}; known: auto, cpu, cuda")
+    if not torch.cuda.is_available():
+        raise ConfigError(f"--device {name}: torch finds no CUDA device here; use --device cpu")
+    try:
+        torch.ones(2, device=name).sum().item()
+    except RuntimeError as error:  # no such number, taken by others, or not of the kinds that this torch was built for
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"--device {name}: the device does not compute: {reason}; use --device cpu") from None
+    return name

@@ -66,15 +66,19 @@ def resample(values: Tensor, axis: int, along: Taps) -> Tensor:
         return low
     shape = [1] * values.ndim
     shape[axis] = -1
-    return torch.lerp(low, select(values, axis, along.upper), along.share.reshape(shape))
+    share = along.share.reshape(shape).to(values.device, non_blocking=True)
+    return torch.lerp(low, select(values, axis, along.upper), share)
 
 
 def select(values: Tensor, axis: int, index: Int[Tensor, "n"]) -> Tensor:
-    """``values.index_select(axis, index)``, as a view where the cells are a run: cheaper forwards and backwards."""
+    """``values.index_select(axis, index)``, as a view where the cells are a run: cheaper forwards and backwards.
+
+    The index may be on the CPU, wherever the values are; a GPU is not waited for.
+    """
     first, count = int(index[0]), len(index)
     if int(index[-1]) - first == count - 1 and bool((index.diff() == 1).all()):
         return values.narrow(axis, first, count)
-    return values.index_select(axis, index)
+    return values.index_select(axis, index.to(values.device, non_blocking=True))
 
 
 def steps_per_cell(coordinates: Float[Tensor, "n"], size: int) -> int | None:

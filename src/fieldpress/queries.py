@@ -34,7 +34,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Lattice:
-    """All combinations of three coordinate vectors: pictures ``t``, rows ``y``, columns ``x``, each in [0, 1]."""
+    """All combinations of three coordinate vectors: pictures ``t``, rows ``y``, columns ``x``, each in [0, 1].
+
+    They are best on the CPU, even if the field is not: what they are like decides how a grid is read, and a GPU that is
+    asked for that has to be waited for.
+    """
 
     t: Float[Tensor, "t"]
     y: Float[Tensor, "y"]
@@ -51,9 +55,9 @@ class Lattice:
         shape[index] = -1
         return (self.t, self.y, self.x)[index].reshape(shape)
 
-    def points(self) -> Points:
-        """The same places as a list, the last axis fastest."""
-        return Points(torch.cartesian_prod(self.t, self.y, self.x))
+    def points(self, device: torch.device | None = None) -> Points:
+        """The same places as a list, the last axis fastest; on another device, if one is named."""
+        return Points(torch.cartesian_prod(*(axis.to(device) for axis in (self.t, self.y, self.x))))
 
 
 Query = Points | Lattice

@@ -45,17 +45,18 @@ class View(Pictures):
     width: int
     full: tuple[int, int]
 
-    def lattice(self, pictures: slice, rows: slice, device: torch.device | str = "cpu") -> Lattice:
+    def lattice(self, pictures: slice, rows: slice) -> Lattice:
         """Some pictures and rows of the view, at the centres of their pixels."""
         times = [float((position + Fraction(1, 2)) / self.signal.frames) for position in self.positions[pictures]]
         return Lattice(
-            torch.tensor(times, device=device),
-            centres(self.full[0], self.top, self.height, device)[rows],
-            centres(self.full[1], self.left, self.width, device),
+            torch.tensor(times),
+            centres(self.full[0], self.top, self.height)[rows],
+            centres(self.full[1], self.left, self.width),
         )
 
     def render(self, field: Field, device: torch.device | str = "cpu") -> Iterator[UInt8[Tensor, "h w 3"]]:
         """The pictures one by one, as 8-bit RGB. Memory is that of a few pictures, whatever the length."""
+        del device  # places are on the CPU, wherever the field is
         pixels = places_at_once(field)
         together = max(1, pixels // (self.height * self.width))
         band = max(1, pixels // self.width)
@@ -66,7 +67,7 @@ class View(Pictures):
                 rows = slice(top, min(top + band, self.height))
                 with torch.inference_mode():
                     # As bytes first, then interleaved: that moves a quarter of the memory.
-                    shown[:, rows] = to_bytes(field.planar(self.lattice(pictures, rows, device))).movedim(0, -1)
+                    shown[:, rows] = to_bytes(field.planar(self.lattice(pictures, rows))).movedim(0, -1)
             yield from shown
 
 
@@ -160,7 +161,7 @@ def places_at_once(field: Field) -> int:
     return max(1, min(_BAND_PIXELS, _BAND_NUMBERS // field.width))
 
 
-def centres(side: int, start: int, count: int, device: torch.device | str = "cpu") -> Float[Tensor, "n"]:
+def centres(side: int, start: int, count: int) -> Float[Tensor, "n"]:
     """Centres of ``count`` of ``side`` equal cells of [0, 1], from cell ``start`` on."""
     cells = torch.arange(start, start + count, dtype=torch.float64)
-    return ((cells + 0.5) / side).float().to(device)
+    return ((cells + 0.5) / side).float()

@@ -97,9 +97,8 @@ def _command(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Also torch's ways to say so: an own class on a GPU, a RuntimeError on a CPU."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    """Also torch's ways to say so: a RuntimeError, of CUDA's libraries too, and an own class on a GPU."""
+    said = ("allocate memory", "out of memory", "_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
     )

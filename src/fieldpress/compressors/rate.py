@@ -8,6 +8,7 @@ says by how much it differs.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -72,15 +73,15 @@ def fit_prediction(slices: Slices, before: Slices) -> Float[Tensor, "3"]:
     return torch.linalg.solve(gram + ridge, known @ slices.flatten().double()).float()
 
 
-def residuals(slices: Slices, before: Slices, weights: Float[Tensor, "3"]) -> Slices:
+def residuals(slices: Slices, before: Slices, weights: Sequence[float]) -> Slices:
     """What a prediction leaves. ``before`` is the slice before each one, zero where there is none."""
     prediction = weights[0] * around(slices)
-    if weights[1:].any():
+    if any(weights[1:]):
         prediction = prediction + weights[1] * before + weights[2] * around(before)
     return slices - prediction
 
 
-def expected_bits(slices: Slices, before: Slices, weights: Float[Tensor, "3"]) -> Slices:
+def expected_bits(slices: Slices, before: Slices, weights: Sequence[float]) -> Slices:
     """Bits of each cell. The gradient reaches cells as neighbours, too, but not through the magnitudes around."""
     with torch.no_grad():
         magnitudes = residuals(slices.round(), before.round(), weights).abs()

@@ -90,18 +90,21 @@ class Rounding(Guide):
         for number, value in enumerate(written):
             cells = _whole(value)
             here, before = self._slices(number, value, cells), self._slices(number, value, cells, -1)
-            self.get_buffer("weights")[number] = fit_prediction(here, before)
-            expected += float(expected_bits(here, before, self.get_buffer("weights")[number]).sum())
+            weights = fit_prediction(here, before)
+            self.get_buffer("weights")[number] = weights
+            expected += float(expected_bits(here, before, weights.tolist()).sum())
             self._read[number] = cells
         self.calibration = self.bits / max(expected, 1.0)
 
     @torch.no_grad()
     def learn(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
-        for number, tensor in enumerate(tensors):
-            if self.began >= 0 and tensor.grad is not None:
-                self._learn(number, tensor, moment.bit_price * self.calibration)
+        if self.began < 0:
+            return
+        for number, (tensor, weights) in enumerate(zip(tensors, self.get_buffer("weights").tolist(), strict=True)):
+            if tensor.grad is not None:
+                self._learn(number, tensor, weights, moment.bit_price * self.calibration)
 
-    def _learn(self, number: int, tensor: nn.Parameter, price: float) -> None:
+    def _learn(self, number: int, tensor: nn.Parameter, weights: Sequence[float], price: float) -> None:
         gradient, error = tensor.grad, self.errors()[number]
         assert gradient is not None
         if gradient.is_sparse:
@@ -115,7 +118,8 @@ class Rounding(Guide):
         self._read[number] = cells
         of_steps = _as_slices(values * error).sum((1, 2)) * math.log(2)
         if price:
-            of_cells, of_logarithms = self._bit_gradients(number, tensor.detach() - self.errors()[number], cells)
+            written = tensor.detach() - self.errors()[number]
+            of_cells, of_logarithms = self._bit_gradients(number, written, cells, weights)
             values += price * of_cells.reshape(values.shape)
             of_steps += price * of_logarithms
         if self._learning[number]:
@@ -123,13 +127,14 @@ class Rounding(Guide):
             group = cells.channel if len(logarithm) > 1 else torch.zeros_like(cells.channel)
             logarithm.grad = torch.zeros_like(logarithm).index_add_(0, group, of_steps)
 
-    def _bit_gradients(self, number: int, written: Tensor, cells: _Cells) -> tuple[Tensor, Tensor]:
+    def _bit_gradients(
+        self, number: int, written: Tensor, cells: _Cells, weights: Sequence[float]
+    ) -> tuple[Tensor, Tensor]:
         """How the bits of the slices, and of those after them, grow with each cell and with the steps' logarithms."""
         with torch.enable_grad():
             here = self._slices(number, written, cells).requires_grad_()
-            weights = self.get_buffer("weights")[number]
             bits = expected_bits(here, self._slices(number, written, cells, -1), weights).sum()
-            if cells.time is not None and weights[1:].any():
+            if cells.time is not None and any(weights[1:]):
                 after = self._slices(number, written, cells, +1)
                 exists = cells.time + 1 < written.shape[1]
                 bits = bits + expected_bits(after, here, weights)[exists].sum()
@@ -157,7 +162,7 @@ class Rounding(Guide):
         rounding = min(1.0, max(0.0, (guided - _NOISE_ALONE) / (_NO_NOISE - _NOISE_ALONE)))
         errors = torch.zeros_like(exact)
         if rounding < 1:
-            noise = torch.rand(exact.shape, generator=self._generator).to(exact.device)
+            noise = torch.rand(exact.shape, generator=self._generator).to(exact.device, non_blocking=True)
             errors += (1 - rounding) * (noise - 0.5)
         if rounding > 0:
             errors += rounding * (exact.round() - exact)

@@ -73,7 +73,8 @@ class SirenDecoder(Decoder):
 
     def forward(self, latent: Latent) -> Tensor:
         query = latent.query
-        wave = query.axis(0)[None]  # (1, t, 1, 1) or (1, n): broadcast only once it meets the modulator
+        # (1, t, 1, 1) or (1, n): broadcast only once it meets the modulator
+        wave = query.axis(0)[None].to(self.last.weight.device)
         state: Tensor | None = None
         for i, (sine, modulator) in enumerate(zip(self.sine, self.modulator, strict=True)):
             wave = torch.sin((1.0 if i else self.omega) * linear_layer(sine, wave))  # pyright: ignore[reportArgumentType]

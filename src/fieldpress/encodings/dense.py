@@ -50,7 +50,7 @@ class DenseEncoding(Encoding):
         self.grid = nn.Parameter(table.T.unflatten(1, [config.side + 1] * 3))
 
     def forward(self, query: Query) -> Tensor:
-        places = query if isinstance(query, Points) else query.points()
+        places = query if isinstance(query, Points) else query.points(self.grid.device)
         cells, inside = cells_of(places.coordinates, self.config.side)
         strides = cells.new_tensor([(self.config.side + 1) ** 2, self.config.side + 1, 1])
         index = at_corners(cells * strides, (cells + 1) * strides, torch.add)

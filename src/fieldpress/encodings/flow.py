@@ -81,7 +81,8 @@ class FlowEncoding(Encoding):
         """Where the xy plane is read: y and x, ``(2, *query.shape)``; anywhere, outside [0, 1] too."""
         moved = self.motion(query)
         rows, columns = self.motion.levels[0].shape[2:]
-        return torch.stack([query.axis(1) + moved[0] / rows, query.axis(2) + moved[1] / columns])
+        y, x = (query.axis(axis).to(moved.device) for axis in (1, 2))
+        return torch.stack([y + moved[0] / rows, x + moved[1] / columns])
 
     @property
     def _keyframes(self) -> KeyframesEncoding:

@@ -72,7 +72,7 @@ class HashGridEncoding(Encoding):
         self.shown = min(count, len(self.levels))
 
     def forward(self, query: Query) -> Tensor:
-        places = (query if isinstance(query, Points) else query.points()).coordinates
+        places = (query if isinstance(query, Points) else query.points(self.levels[0].device)).coordinates
         found = []
         for level in range(self.shown):
             cells, inside = cells_of(places, self.config.sides[level])

@@ -5,9 +5,9 @@ cell a row of eight numbers says which of its children are. Everything else foll
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -134,8 +134,8 @@ class OctreeEncoding(Encoding):
 
     def forward(self, query: Query) -> Tensor:
         if not self.channels:
-            return query.axis(0).new_zeros(0, *query.shape)
-        places = query if isinstance(query, Points) else query.points()
+            return self.octants[0].new_zeros(0, *query.shape)
+        places = query if isinstance(query, Points) else query.points(self.octants[0].device)
         key = (self, self.shown)
         if key not in places.found:
             places.found[key] = self._located(places.coordinates)
@@ -169,6 +169,12 @@ class OctreeEncoding(Encoding):
 
     def check(self) -> None:
         self.worked_out(self.shown)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What torch moves a module to a device with: what is worked out goes along, but is no state."""
+        super()._apply(fn, recurse)
+        self._cells = [Cells(*map(fn, cells)) for cells in self._cells]
+        return self
 
     def worked_out(self, levels: int) -> list[Cells]:
         """The first levels, from the octants.

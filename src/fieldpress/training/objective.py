@@ -118,7 +118,7 @@ class ClipObjective(Objective):
             share_of_batch = part.target.numel() / batch.target.numel()
             distortion, squared = self._distortion(field, part)
             (share_of_batch * distortion).backward()
-            mean_squared_error += share_of_batch * squared
+            mean_squared_error += share_of_batch * squared.item()  # by now a GPU has its work, and may be waited for
         return mean_squared_error
 
     @torch.no_grad()
@@ -127,21 +127,21 @@ class ClipObjective(Objective):
         batch = self._sampler.draw()
         self.load_state(state)
         parts = batch.parts(_MOST_POINTS)
-        return sum(part.target.numel() * self._distortion(field, part)[1] for part in parts) / batch.target.numel()
+        errors = [part.target.numel() * self._distortion(field, part)[1].item() for part in parts]
+        return sum(errors) / batch.target.numel()
 
-    def _distortion(self, field: Field, batch: Batch) -> tuple[Tensor, float]:
+    def _distortion(self, field: Field, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch as the preset has it, and its mean squared error."""
-        with torch.autocast("cuda", torch.bfloat16, enabled=batch.target.is_cuda):
-            output = field.planar(batch.query).float()
+        output = field.planar(batch.query)
         error = output - batch.target
         squared = error.square().mean()
         if self._training.loss == "l2":
-            return squared, squared.item()
+            return squared, squared.detach()
         if self._training.loss == "psnr":
             pictures = error.square().mean((0, 2, 3))
-            return pictures.add(_LEAST_ERROR).log().mean(), squared.item()
+            return pictures.add(_LEAST_ERROR).log().mean(), squared.detach()
         pictures = (output.movedim(0, 1), batch.target.movedim(0, 1))
-        return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.item()
+        return 0.7 * error.abs().mean() + 0.3 * (1 - ssim(*pictures)), squared.detach()
 
     def complete(self, field: Field, bits: float, decoder: Iterable[Written]) -> float | None:
         if not isinstance(field.decoder, HeadDecoder):

@@ -72,7 +72,7 @@ class PhotoRays:
 
     def draw(self, count: int, generator: torch.Generator) -> RayBatch:
         """Pixels drawn uniformly from all of them."""
-        return self.at(torch.randint(len(self), (count,), generator=generator).to(self.device))
+        return self.at(torch.randint(len(self), (count,), generator=generator).to(self.device, non_blocking=True))
 
     def at(self, index: Int[Tensor, "n"]) -> RayBatch:
         """The pixels of these numbers, picture after picture, row by row."""

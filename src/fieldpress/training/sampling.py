@@ -40,7 +40,7 @@ class FrameSampler:
         self.count = max(1, min(frames, max(2, pixels // (height * width))))
         shrink = min(1.0, (pixels / self.count / (height * width)) ** 0.5)
         self._crop = (max(1, int(height * shrink)), max(1, int(width * shrink)))
-        self._axes = tuple(_centres(n, rgb.device) for n in (frames, height, width))
+        self._axes = tuple(_centres(n) for n in (frames, height, width))
 
     @property
     def pixels(self) -> int:
@@ -58,7 +58,7 @@ class FrameSampler:
             self._queue.remove(time)
         top, left = self._offset(height, self._crop[0]), self._offset(width, self._crop[1])
         rows, columns = slice(top, top + self._crop[0]), slice(left, left + self._crop[1])
-        pictures = self._rgb[times, rows, columns]
+        pictures = self._rgb[torch.tensor(times).to(self._rgb.device, non_blocking=True), rows, columns]
         t, y, x = self._axes
         return Batch(Lattice(t[times], y[rows], x[columns]), pictures.movedim(-1, 0).float().div_(255))
 
@@ -82,16 +82,17 @@ class PixelSampler:
     def __init__(self, rgb: UInt8[Tensor, "t h w 3"], pixels: int, generator: torch.Generator) -> None:
         self._flat = rgb.reshape(-1, 3)
         self._shape = rgb.shape[:3]
+        self._sides = torch.tensor(self._shape, device=rgb.device)
         self.pixels = pixels
         """Pixels of a batch."""
         self._generator = generator
 
     def draw(self) -> Batch:
         """The next batch, a list of pixel centres."""
-        index = torch.randint(len(self._flat), (self.pixels,), generator=self._generator).to(self._flat.device)
+        drawn = torch.randint(len(self._flat), (self.pixels,), generator=self._generator)
+        index = drawn.to(self._flat.device, non_blocking=True)
         places = torch.stack(torch.unravel_index(index, self._shape), 1)
-        sides = torch.tensor(self._shape, device=index.device)
-        coordinates: Float[Tensor, "n 3"] = (places + 0.5) / sides
+        coordinates: Float[Tensor, "n 3"] = (places + 0.5) / self._sides
         return Batch(Points(coordinates), self._flat[index].T.float() / 255)
 
     def state(self) -> list[int]:
@@ -103,5 +104,5 @@ class PixelSampler:
         assert not queue
 
 
-def _centres(count: int, device: torch.device) -> Float[Tensor, "n"]:
-    return ((torch.arange(count, dtype=torch.float64) + 0.5) / count).float().to(device)
+def _centres(count: int) -> Float[Tensor, "n"]:
+    return ((torch.arange(count, dtype=torch.float64) + 0.5) / count).float()

@@ -61,7 +61,8 @@ class ShapeObjective(Objective):
     def descend(self, field: Field, share: float) -> float:
         level = self._level()
         pool = self._pools[level]
-        drawn = pool[torch.randint(len(pool), (self.pixels_per_step,), generator=self._generator).to(self.device)]
+        index = torch.randint(len(pool), (self.pixels_per_step,), generator=self._generator)
+        drawn = pool[index.to(self.device, non_blocking=True)]
         octree, target = octree_of(field), self._distances[drawn]
         octree.show_levels(level + 1)
         error = field.planar(Points(self._places[drawn]))[0] - target
