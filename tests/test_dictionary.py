@@ -226,17 +226,17 @@ def test_the_gradient_of_an_entry_is_the_sum_over_its_cells():
     torch.testing.assert_close(grid.entries.grad, entries.grad)
 
 
-def test_an_entry_that_most_cells_show_rests():
+@pytest.mark.parametrize("price", [0.0, 0.1])
+def test_the_commonest_entry_rests_where_bits_have_a_price(price: float):
     guide, tensor = begun(Dictionary(bits=2), 2, 9, 10)
     grid = guide.coded_grids()[0]
-    for share, rests in ((0.5, False), (0.6, True)):
-        grid.codes.view(-1)[: round(share * 90)] = 3
-        grid.codes.view(-1)[round(share * 90) :] = 1
-        tensor.grad = torch.ones_like(tensor)
-        guide.learn([tensor], NOW)
-        assert grid.entries.grad is not None
-        assert grid.entries.grad[:, 1].all()
-        assert grid.entries.grad[:, 3].any() != rests
+    grid.codes.fill_(1)
+    grid.codes.view(-1)[:50] = 3
+    tensor.grad = torch.ones_like(tensor)
+    guide.learn([tensor], Moment(0.5, bit_price=price))
+    assert grid.entries.grad is not None
+    assert grid.entries.grad[:, 1].all()
+    assert grid.entries.grad[:, 3].any() == (price == 0)
 
 
 def test_entries_that_are_tuned_alone_leave_codes_and_the_optimiser_out():

@@ -12,9 +12,9 @@ entries.
 
 Where bits have a price (``training.rate_weight``), a code is chosen for its length too: entropy-constrained vector
 quantisation (Chou, Lookabaugh and Gray 1989), with distances weighted by how much the loss depends on a cell. Most
-corners of a scene are hardly ever seen, and take the code that most others have. An entry that more than half of the
-cells show is at *rest*: steps of equal size, such as Adam's, would drive it about on the noise of them all, and those
-that matter a little would flee it into dearer codes (fox, 400 steps: files 3 and 69 % larger, at two prices).
+corners of a scene are hardly ever seen, and take the code that most others have. The entry of that code is then at
+*rest*: steps of equal size, such as Adam's, would drive it about on the noise of all that show it, and those that
+matter a little would flee it into dearer codes (fox, 400 steps: files 3 and 69 % larger, at two prices).
 """
 
 from typing import Any, NamedTuple
@@ -132,14 +132,21 @@ class CodedGrid(nn.Module):
             self.steps += 1
             self.squares.index_add_(0, reading.cells, reading.squares)
 
-    def learn(self, tensor: nn.Parameter, reading: Reading) -> None:
-        """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too."""
+    def learn(self, tensor: nn.Parameter, reading: Reading, *, at_rest: bool = False) -> None:
+        """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too.
+
+        Args:
+            tensor: What is shown.
+            reading: Its gradients.
+            at_rest: Whether the commonest entry of each group is.
+        """
         self.entries.grad = torch.zeros_like(self.entries)
         for group, codes in zip(self.groups, self.codes, strict=True):
             shown = codes.view(-1).index_select(0, reading.cells).long()
             gradients = torch.zeros_like(self.entries[group].T).index_add_(0, shown, reading.gradients[:, group])
-            at_rest = 2 * self._counts(codes) > codes.numel()
-            self.entries.grad[group] = gradients.masked_fill_(at_rest[:, None], 0).T
+            if at_rest:
+                gradients.index_fill_(0, self._counts(codes).argmax()[None], 0)
+            self.entries.grad[group] = gradients.T
         self.entries.grad *= self.scale
         if not self.learns_codes:
             tensor.grad = None
@@ -231,7 +238,7 @@ class CodedGrid(nn.Module):
     def _prices(self, cells: Int[Tensor, "n"], price: float) -> Float[Tensor, "n"]:
         """Of a bit in each of these cells, in squared distances of its features."""
         squares = self.squares[cells] / self.steps.clamp_min(1)
-        return (price / squares).clamp_max_(_DEAREST * float(self.scale) ** 2)
+        return (price / squares).minimum(_DEAREST * self.scale.square())
 
     def _show(self, tensor: Tensor, slices: Tensor | slice) -> None:
         features = self.features()

@@ -62,7 +62,7 @@ class DictionaryGuide(Guide):
             if reading is not None and moment.bit_price:
                 grid.weigh(reading)
             if reading is not None and self.begun:
-                grid.learn(tensor, reading)
+                grid.learn(tensor, reading, at_rest=moment.bit_price > 0)
 
     @torch.no_grad()
     def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:

@@ -129,7 +129,7 @@ def lay(space: Space, origins: Float[Tensor, "rays 3"], directions: Float[Tensor
         origins: World coordinates.
         directions: Of length 1.
     """
-    matrix = torch.tensor(space.matrix, dtype=torch.float64, device=origins.device).reshape(4, 4)[:3]
+    matrix = torch.tensor(space.matrix, dtype=torch.float64).reshape(4, 4)[:3].to(origins.device, non_blocking=True)
     origins = origins.double() @ matrix[:, :3].T + matrix[:, 3]
     directions = directions.double() @ matrix[:, :3].T
     if space.contracted:

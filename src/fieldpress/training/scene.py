@@ -58,9 +58,9 @@ class Sight:
     def look(self, field: Field, path: Path, directions: Tensor, generator: torch.Generator) -> Glance:
         """Renders rays with jittered samples, differentiable in the field."""
         count, device = len(directions), directions.device
-        jitter = torch.rand(count, self.bins, generator=generator).to(device)
+        jitter = torch.rand(count, self.bins, generator=generator).to(device, non_blocking=True)
         samples = sample(path, self.bins, self.occupancy, jitter)
-        again = torch.rand(len(samples.rays), generator=generator).to(device) < _SECOND_LOOKS
+        again = torch.rand(len(samples.rays), generator=generator).to(device, non_blocking=True) < _SECOND_LOOKS
         samples = samples.where(((self.densities[samples.cells] > _EMPTY) | again).nonzero()[:, 0])
         points = Points(samples.places)
         with torch.no_grad():
@@ -113,7 +113,7 @@ class SceneObjective(Objective):
         loss, squared = scene_loss(field, sight, self._rays, self._space, self._batch, self._generator)
         loss.backward()
         field.show_levels(field.level_count)
-        return squared
+        return squared.item()  # by now a GPU has its work, and may be waited for
 
     def _prefix(self, all_levels: int) -> int:
         """How many levels a step looks through."""
@@ -138,13 +138,13 @@ def scene_loss(
     count: int,
     generator: torch.Generator,
     on_glance: Any = None,
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """The loss of a batch of random pixels, and its mean squared error.
 
     Picture and scene are laid over the same random colours: the scene has to be solid wherever the picture is.
     """
     batch = rays.draw(count, generator)
-    behind = torch.rand(count, 3, generator=generator).to(rays.device)
+    behind = torch.rand(count, 3, generator=generator).to(rays.device, non_blocking=True)
     path = lay(space, batch.origins, batch.directions)
     glance = sight.look(field, path, batch.directions, generator)
     if on_glance is not None:
@@ -153,4 +153,4 @@ def scene_loss(
     shown = rendered.colours + (1 - rendered.opacity[:, None]) * behind
     target = batch.colours * batch.opacity[:, None] + (1 - batch.opacity[:, None]) * behind
     squared = (shown - target).square().mean()
-    return squared + _SPREAD_WEIGHT * spread(rendered, glance.samples, sight.bins), squared.item()
+    return squared + _SPREAD_WEIGHT * spread(rendered, glance.samples, sight.bins), squared.detach()

@@ -123,7 +123,7 @@ class Survey:
         loss, squared = scene_loss(self.field, sight, self._rays, self._space, self._batch, self._generator, remember)
         loss.backward()
         optimiser.step()
-        return squared
+        return squared.item()
 
     def _grown(self, occupied: Bool[Tensor, "s s s"], before: Field | None) -> tuple[FieldConfig, Field]:
         """A field over these cells, which goes on from the one before where both have corners."""
