@@ -154,6 +154,19 @@ def test_steps_that_the_file_does_not_hold_are_not_learned():
     assert all(logarithm.grad is None for logarithm in guide.logarithms)
 
 
+@pytest.mark.parametrize(("name", "grown"), [("entropy", 3.0), ("entropy absolute", 0.0)])
+def test_steps_follow_grids_that_grow_not_those_that_shrink(name: str, grown: float):
+    guide, grids = guided(name)
+    with torch.no_grad():
+        guide.logarithms[0] += 0.5  # learned
+    before = guide.logarithms[0].detach().clone()
+    for factor, expected in ((1 / 8, 0.0), (64, grown), (1 / 8, grown)):
+        with torch.no_grad():
+            grids[0].mul_(factor)
+        guide.meet(grids)
+        torch.testing.assert_close(guide.logarithms[0].detach(), before + expected)
+
+
 @every_compressor
 def test_the_file_has_the_learned_steps(name: str):
     guide, grids = guided(name)

@@ -34,8 +34,10 @@ _PULL = 0.02
 """How far a latent moves towards its entry when its code is renewed: it must not run off where its entry cannot go."""
 _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
-_DISTANCES = 1 << 21
-"""Distances of cells to entries in a step, at most, where every step touches every cell."""
+_IN_TURN, _DISTANCES = 1 << 13, 1 << 21
+"""Cells, and distances of cells to entries, at most, where every step touches every cell: all get their turn."""
+_TIDIED = 1 << 27
+"""Distances at a round trip, at most: mostly those of all cells."""
 _DEAREST = 1e6
 """A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
 _BLOCK = 1 << 22
@@ -95,7 +97,7 @@ class CodedGrid(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
         self._touched: Tensor | slice | None = None
-        self._renewed = max(1, _DISTANCES >> compressor.bits)
+        self._renewed = max(1, min(_IN_TURN, _DISTANCES >> compressor.bits))
 
     def begin(self, tensor: Tensor) -> None:
         """Takes codes and entries from the tensor as it is, and shows them."""
@@ -165,7 +167,7 @@ class CodedGrid(nn.Module):
         touched, self._touched = self._touched, None
         if touched is not None:
             _add(self.latent, tensor, touched, 1)
-            self._renew(touched, price)
+            self._renew(self._cells_in_turn(touched, self._renewed), price)
         if isinstance(touched, slice):
             self._show(tensor, _ALL)
             return
@@ -173,10 +175,15 @@ class CodedGrid(nn.Module):
         turn = self._turn(1, count, tensor.shape[1], tensor.device)
         self._show(tensor, turn if touched is None else torch.cat([turn, touched]).unique())
 
-    def revive(self) -> None:
+    def tidy(self, tensor: Tensor, price: float) -> None:
+        """At a round trip: unused entries find cells, all cells the best entry, as far as they are not too many."""
+        if self.learns_codes:
+            self._revive()
+            self._renew(self._cells_in_turn(_ALL, max(1, _TIDIED >> self.compressor.bits)), price)
+            self._show(tensor, _ALL)
+
+    def _revive(self) -> None:
         """Entries that no cell shows move beside those that err most, and share their cells."""
-        if not self.learns_codes:
-            return
         for group, codes in zip(self.groups, self.codes, strict=True):
             rows = np.ascontiguousarray(array_of(self.latent[group]).reshape(group.stop - group.start, -1).T)
             entries = np.ascontiguousarray(array_of(self.features()[group]).T)
@@ -204,17 +211,19 @@ class CodedGrid(nn.Module):
         """The bytes of the grid."""
         return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64))
 
-    def _renew(self, slices: Tensor | slice, price: float) -> None:
-        """The nearest entry for the cells of these slices, or for those whose turn it is.
+    def _cells_in_turn(self, slices: Tensor | slice, count: int) -> Int[Tensor, "n"]:
+        """The next so many cells of these slices, or all."""
+        inner = self.codes[0, 0].numel()
+        total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
+        cells = self._turn(0, count, total, self.codes.device)
+        return cells if isinstance(slices, slice) else slices[cells // inner] * inner + cells % inner
+
+    def _renew(self, cells: Int[Tensor, "n"], price: float) -> None:
+        """The nearest entry for these cells.
 
         Where bits have a price, it is the entry with the least sum of half the squared distance times the mean square
         of the cell's gradients, and the price times the length of its code.
         """
-        inner = self.codes[0, 0].numel()
-        total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
-        cells = self._turn(0, self._renewed, total, self.codes.device)
-        if not isinstance(slices, slice):
-            cells = slices[cells // inner] * inner + cells % inner
         features = self.features()
         prices = self._prices(cells, price) if price else None
         for group, codes in zip(self.groups, self.codes, strict=True):

@@ -32,6 +32,8 @@ class DictionaryGuide(Guide):
         if compressor.codes == "random":
             self.due = 0.0
         self.begun = False
+        self._price = 0.0
+        """Of a bit, when a step was last shown."""
         self.grids = nn.ModuleDict(
             {
                 str(place): CodedGrid(compressor, tensor)
@@ -44,7 +46,7 @@ class DictionaryGuide(Guide):
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
         for grid, tensor in self._coded(tensors):
             if self.begun:
-                grid.revive()
+                grid.tidy(tensor, self._price)
             else:
                 grid.begin(tensor)
         if not self.begun:
@@ -66,10 +68,10 @@ class DictionaryGuide(Guide):
 
     @torch.no_grad()
     def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
+        self._price = moment.bit_price / moment.curvature if moment.curvature else 0.0
         if self.begun:
-            price = moment.bit_price / moment.curvature if moment.curvature else 0.0
             for grid, tensor in self._coded(tensors):
-                grid.show(tensor, price)
+                grid.show(tensor, self._price)
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         return 8.0 * len(self._write(tensors)) if self.begun else super().size(tensors)
@@ -78,6 +80,8 @@ class DictionaryGuide(Guide):
     def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
         if not self.begun:
             return super().settle(tensors)
+        for grid, tensor in self._coded(tensors):
+            grid.tidy(tensor, self._price)
         data = self._write(tensors)
         self.bits = 8.0 * len(data)
         decoded = self.compressor.decode_all(data, [tuple(tensor.shape) for tensor in tensors])
@@ -90,11 +94,11 @@ class DictionaryGuide(Guide):
         return [self._grid(place) for place in self.grids]
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {**super().get_extra_state(), "begun": self.begun}
+        return {**super().get_extra_state(), "begun": self.begun, "price": self._price}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
-        self.begun = state["begun"]
+        self.begun, self._price = state["begun"], state["price"]
 
     def _coded(self, tensors: Sequence[nn.Parameter]) -> list[tuple[CodedGrid, nn.Parameter]]:
         return [(self._grid(place), tensors[int(place)]) for place in self.grids]

@@ -59,7 +59,9 @@ class Rounding(Guide):
         shapes = [tuple(tensor.shape) for tensor in tensors]
         counts = [len(compressor.steps(np.zeros(shape, np.float32))) for shape in shapes]
         self.logarithms = nn.ParameterList(torch.zeros(count) for count in counts)
-        """Of the steps, to base 2."""
+        """Of the steps, to base 2 ..."""
+        self.own = nn.ParameterList(nn.Parameter(torch.zeros(count), requires_grad=False) for count in counts)
+        """... and of the largest that the compressor would have chosen at a round trip."""
         self.register_buffer("weights", torch.zeros(len(tensors), 3))
         self.began, self.calibration = -1.0, 0.0
         """Share of the budget at which guidance began; true bits per expected one. Before: -1 and 0."""
@@ -79,12 +81,17 @@ class Rounding(Guide):
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
-        """Measures how many bytes the tensors take and how their cells predict each other; at first also the steps."""
-        written = self.written(tensors)
-        if not self.calibration:
-            for logarithm, value in zip(self.logarithms, written, strict=True):
-                steps = self.compressor.steps(array_of(value))
-                logarithm.copy_(torch.from_numpy(np.log2(np.where(steps > 0, steps, 1.0))))
+        """Measures how many bytes the tensors take and how their cells predict each other.
+
+        Steps are at first what the compressor would choose. From then on they are learned, and follow its choice where
+        that grows: grids that begin as next to nothing grow a hundred times before they are what they will be.
+        """
+        written, first = self.written(tensors), not self.calibration
+        for logarithm, own, value in zip(self.logarithms, self.own, written, strict=True):
+            steps = self.compressor.steps(array_of(value))
+            chosen = torch.from_numpy(np.log2(np.where(steps > 0, steps, 1.0))).to(own)
+            logarithm += chosen - own if first else (chosen - own).clamp_min_(0)
+            own.copy_(chosen if first else chosen.maximum(own))
         self.bits = self.size(tensors)
         expected = 0.0
         for number, value in enumerate(written):
@@ -196,8 +203,9 @@ class Rounding(Guide):
     @torch.no_grad()
     def coarsen(self, halvings: float) -> None:
         super().coarsen(halvings)
-        for logarithm in self.logarithms:
+        for logarithm, own in zip(self.logarithms, self.own, strict=True):
             logarithm += halvings
+            own += halvings
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         return super().size(tensors) if self.began < 0 else 8.0 * len(self._encode(self.written(tensors)))
