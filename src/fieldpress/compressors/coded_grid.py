@@ -34,8 +34,10 @@ _PULL = 0.02
 """How far a latent moves towards its entry when its code is renewed: it must not run off where its entry cannot go."""
 _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
-_IN_TURN, _DISTANCES = 1 << 13, 1 << 21
-"""Cells, and distances of cells to entries, at most, where every step touches every cell: all get their turn."""
+_DISTANCES = 1 << 21
+"""Distances of cells to entries in a step, at most, where every step touches every cell."""
+_PRICED = 1 << 13
+"""Cells that a step renews at most where bits have a price: most stay at rest, and all have their turn soon enough."""
 _TIDIED = 1 << 27
 """Distances at a round trip, at most: mostly those of all cells."""
 _DEAREST = 1e6
@@ -97,7 +99,7 @@ class CodedGrid(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
         self._touched: Tensor | slice | None = None
-        self._renewed = max(1, min(_IN_TURN, _DISTANCES >> compressor.bits))
+        self._renewed = max(1, _DISTANCES >> compressor.bits)
 
     def begin(self, tensor: Tensor) -> None:
         """Takes codes and entries from the tensor as it is, and shows them."""
@@ -167,7 +169,8 @@ class CodedGrid(nn.Module):
         touched, self._touched = self._touched, None
         if touched is not None:
             _add(self.latent, tensor, touched, 1)
-            self._renew(self._cells_in_turn(touched, self._renewed), price)
+            count = min(self._renewed, _PRICED) if price else self._renewed
+            self._renew(self._cells_in_turn(touched, count), price)
         if isinstance(touched, slice):
             self._show(tensor, _ALL)
             return
