@@ -10,6 +10,7 @@ from torch import nn
 from fieldpress.coding.codes import decode_codes, encode_codes
 from fieldpress.coding.hashing import hashed_codes
 from fieldpress.coding.integers import encode_integers
+from fieldpress.coding.marks import more_active, none_active
 from fieldpress.compressors import Dictionary, Entropy, Raw
 from fieldpress.compressors.coded_grid import CodedGrid
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
@@ -65,16 +66,17 @@ def sparse(cells: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("cells", [16, 17, 33, 1000, 20_000])
 def test_codes_of_which_most_are_one_come_back(cells: int):
-    groups, entries = sparse(cells), np.eye(16, 2, dtype=np.float32)
-    for number, codes in enumerate(groups):
-        data = encode_codes(codes, entries, groups[:number])
-        found = decode_codes(data, codes.shape, entries, groups[:number])
-        np.testing.assert_array_equal(found, codes)
+    entries, active = np.eye(16, 2, dtype=np.float32), none_active(cells)
+    for codes in sparse(cells):
+        data = encode_codes(codes, entries, active)
+        np.testing.assert_array_equal(decode_codes(data, codes.shape, entries, active), codes)
+        active = more_active(active, codes)
 
 
 def test_groups_before_and_cells_around_say_where_a_rare_code_is():
     groups, entries = sparse(20_000), np.eye(16, 2, dtype=np.float32)
-    alone, known = (len(encode_codes(groups[2], entries, before)) for before in ((), groups[:2]))
+    active = more_active(more_active(none_active(20_000), groups[0]), groups[1])
+    alone, known = (len(encode_codes(groups[2], entries, before)) for before in (None, active))
     plain = len(encode_integers(groups[2][None]))
     assert alone < 0.85 * plain  # runs of 20 cells
     assert known < 0.93 * alone  # and two groups that share them
@@ -383,6 +385,47 @@ def test_a_guide_goes_on_from_its_checkpoint():
         each.show([tensor], NOW)
     assert torch.equal(guide.coded_grids()[0].codes, other.coded_grids()[0].codes)
     assert guide.size([tensor]) == other.size([tensor]) > 0
+
+
+def test_a_guide_goes_on_with_the_price_of_its_checkpoint():
+    compressor, dear = Dictionary(bits=3), Moment(0.5, bit_price=0.02, curvature=1.0)
+    guide, tensor = begun(compressor, 2, 20, 20)
+    tensor.grad = torch.ones_like(tensor)
+    guide.learn([tensor], dear)
+    guide.show([tensor], dear)
+    other, copied = DictionaryGuide(compressor, guide.guidance, [tensor]), nn.Parameter(tensor.detach().clone())
+    other.load_state_dict(guide.state_dict())
+    written = []
+    for each, grids in ((guide, [tensor]), (other, [copied])):
+        each.advance(grids, 0.6)
+        each.tidy(grids)
+        written.append(each.settle(grids))
+    assert written[0] == written[1]
+    assert written[0] != begun(compressor, 2, 20, 20)[0].settle([tensor])  # the price has turned codes
+
+
+def test_a_round_trip_gives_every_cell_its_nearest_entry():
+    guide, tensor = begun(Dictionary(bits=2), 2, 20, 20)
+    grid = guide.coded_grids()[0]
+    with torch.no_grad():
+        grid.latent += 0.5 * torch.randn(grid.latent.shape, generator=torch.Generator().manual_seed(0))
+    before, known = grid.codes.clone(), guide.bits
+    guide.advance([tensor], 0.5)
+    assert not torch.equal(grid.codes, before)
+    distances = (grid.latent[:, None] - grid.features()[:, :, None, None]).square().sum(0)
+    assert torch.equal(grid.codes[0].long(), distances.argmin(0))
+    torch.testing.assert_close(tensor.detach(), shown(grid), rtol=0, atol=0)
+    assert guide.bits != known
+    assert guide.bits == pytest.approx(guide.size([tensor]), rel=0.3)  # neighbours are not thought of
+
+
+def test_what_is_settled_has_the_size_that_was_told():
+    guide, tensor = begun(Dictionary(bits=3), 2, 20, 20)
+    with torch.no_grad():
+        guide.coded_grids()[0].latent.mul_(1.3)
+    guide.tidy([tensor])
+    told = guide.size([tensor])
+    assert 8 * len(guide.settle([tensor])) == told
 
 
 def test_tensors_that_a_dictionary_does_not_suit_stay_free():

@@ -223,16 +223,16 @@ def test_a_chunk_of_a_finer_level_is_not_begun():
 
 
 def test_a_chunk_of_too_many_numbers_for_what_is_there_is_not_begun():
-    shape = (1, 2**6, 2**10, 2**9)  # 2**25: a file of 64 bytes more than a small one may hold them
+    shape = (1, 2**6, 2**10, 3 * 2**8)  # half as many again as 2**25: it takes 128 bytes to claim them
     large = replace(PIECES, tensors=(("film", shape),), data=bytes(100), cuts=(1,))
     file = write({"signal": 1}, [large])
-    least = (2**25 - container.ELEMENTS_PER_FILE) // container.ELEMENTS_PER_BYTE
+    least = (3 * 2**24 - container.ELEMENTS_PER_FILE) // container.ELEMENTS_PER_BYTE
     header = sum(size.bytes for size in sizes(file)[:2])
     for length in range(header + 5, len(file)):
         assert (read(file[:length], partial=True).begun is not None) == (length >= least)
-    if header + 5 < least:
-        with pytest.raises(FormatError, match=f"and its first pictures end at byte {least}$"):
-            read_showable(file[: least - 1])
+    assert header + 5 < least < len(file)
+    with pytest.raises(FormatError, match=f"and its first pictures end at byte {least}$"):
+        read_showable(file[: least - 1])
 
 
 @pytest.mark.parametrize("partial", [False, True])

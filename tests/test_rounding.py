@@ -167,6 +167,30 @@ def test_steps_follow_grids_that_grow_not_those_that_shrink(name: str, grown: fl
         torch.testing.assert_close(guide.logarithms[0].detach(), before + expected)
 
 
+@pytest.mark.parametrize("name", ["entropy", "uniform"])
+def test_a_bias_that_begins_as_zero_gets_steps_of_its_own_size(name: str):
+    bias = nn.Parameter(torch.zeros(8))
+    guide = build_guide(KINDS[name], Guidance(kind="special"), [bias])
+    guide.advance([bias], 0.0)
+    with torch.no_grad():
+        bias += torch.linspace(-0.1, 0.1, 8)
+    guide.advance([bias], 0.1)
+    exact = bias.detach().clone()
+    guide.settle([bias])
+    assert (bias - exact).abs().max() < 0.03  # half a step of entropy is a tenth of the root mean square: 0.007
+
+
+def test_a_channel_that_vanishes_for_once_keeps_its_step():
+    guide, grids = guided("uniform")
+    before = guide.logarithms[0].detach().clone()
+    grid = grids[0].detach().clone()
+    for values in (torch.zeros_like(grid), grid):
+        with torch.no_grad():
+            grids[0].copy_(values)
+        guide.meet(grids)
+        torch.testing.assert_close(guide.logarithms[0].detach(), before)
+
+
 @every_compressor
 def test_the_file_has_the_learned_steps(name: str):
     guide, grids = guided(name)

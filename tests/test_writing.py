@@ -26,6 +26,7 @@ from fieldpress.grids import ClipGrids, FittedGrids, SceneGrids
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.report import Report
+from fieldpress.training import checkpoint
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.loop import Trainer
 from fieldpress.training.plan import assign
@@ -389,6 +390,15 @@ def test_a_checkpoint_of_another_request_is_refused(
     with pytest.raises(ConfigError, match=r"clip\.fpr\.checkpoint: the checkpoint is of another run"):
         encode(**{**request, **change}, resume=True)
     assert Path("clip.fpr.checkpoint").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clip, out = source(tmp_path), tmp_path / "clip.fpr"
+    with pytest.raises(Interrupted):
+        encode(clip, out, QUICK, steps=10, on_progress=interrupt_at(2))
+    monkeypatch.setattr(checkpoint, "STATE", checkpoint.STATE + 1)
+    with pytest.raises(ConfigError, match=r"another version of fieldpress; start anew without --resume$"):
+        encode(clip, out, QUICK, steps=10, resume=True)
 
 
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path):

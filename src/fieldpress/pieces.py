@@ -11,12 +11,13 @@ A piece costs its check of 4 bytes and its length in the header, some 3 more.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from fieldpress.chunktable import MAX_PIECES
 from fieldpress.compressors.base import Compressor
 from fieldpress.container import Chunk
 from fieldpress.segments import Segment
 
 PICTURES = 32
-"""Of a piece; the last one of a segment has up to twice as many, less one."""
+"""Of a piece, or more in segments of a hundred thousand; the last one has up to twice as many, less one."""
 
 Cutter = Callable[[Compressor, Chunk, range], tuple[int, ...]]
 """Where pieces of a chunk end, given after how many pictures that is to be."""
@@ -54,7 +55,8 @@ def in_pieces(
         timed = all(slices.get(name) == segment.frames for name, _ in chunk.tensors)
         return timed and chunk.level == 0 and plan[chunk.rule].can_cut([shape for _, shape in chunk.tensors])
 
-    pictures = range(PICTURES, segment.frames - PICTURES + 1, PICTURES)
+    each = max(PICTURES, -(-segment.frames // MAX_PIECES))
+    pictures = range(each, segment.frames - each + 1, each)
     films = [chunk for chunk in chunks if is_film(chunk)] if pictures else []
     if not films:
         return [*chunks]

@@ -11,8 +11,6 @@ Where most cells have one and the same code, as in a scene most corners have, fi
 Everything the decoder computes is integer arithmetic: entries are first rounded to 13 bits.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +25,7 @@ from fieldpress.coding.context import (
 from fieldpress.coding.contextfit import View, fit_weights
 from fieldpress.coding.integers import decode_integers, encode_integers, read_integers, write_integers
 from fieldpress.coding.lists import read_list, write_list
-from fieldpress.coding.marks import activity, commonest, read_marks, write_marks
+from fieldpress.coding.marks import Activity, commonest, none_active, read_marks, write_marks
 from fieldpress.coding.rangecoder import Decoder, decoder, encoder
 from fieldpress.coding.symbols import Integers, unzigzag, zigzag
 from fieldpress.errors import FormatError
@@ -45,22 +43,22 @@ _BLOCK = 1 << 20
 Entries = NDArray[np.float32]
 
 
-def encode_codes(codes: Integers, entries: Entries, before: Sequence[Integers] = ()) -> bytes:
+def encode_codes(codes: Integers, entries: Entries, active: Activity | None = None) -> bytes:
     """The shortest stream of these codes.
 
     Args:
         codes: From 0 to the number of entries - 1, shape (rows, columns) or (time, rows, columns).
         entries: As the decoder has them, shape (entries, features).
-        before: Codes of other channels of the same cells, which the decoder has by then.
+        active: Of the codes of other channels of the same cells, which the decoder has by then; none if None.
     """
-    streams = [encode_integers(codes[None], (np.array([_PLAIN]),)), _encode_marked(codes, before)]
+    streams = [encode_integers(codes[None], (np.array([_PLAIN]),)), _encode_marked(codes, active)]
     if _can_rank(codes.shape, len(entries)):
         streams.append(_encode_ranked(codes, entries))
     return min(streams, key=len)
 
 
-def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: Sequence[Integers] = ()) -> Integers:
-    """The codes of :func:`encode_codes`, given their shape, the same entries and the same codes before.
+def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, active: Activity | None = None) -> Integers:
+    """The codes of :func:`encode_codes`, given their shape, the same entries and the same activity.
 
     Raises:
         FormatError: The stream is damaged.
@@ -70,7 +68,7 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: 
     if way == _PLAIN:
         return _in_range(read_integers(coder, (1, *shape)).reshape(shape), len(entries))
     if way == _MARKED:
-        return _in_range(_read_marked(coder, shape, before), len(entries))
+        return _in_range(_read_marked(coder, shape, active), len(entries))
     if way != _RANKED or not _can_rank(shape, len(entries)):
         raise FormatError(f"codes of a dictionary are damaged: {way} is no way to code {shape} of them")
     view = view_with_context((1, *shape))
@@ -83,20 +81,20 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: 
     return _from_ranks(ranks, view, _integer_points(entries) - centres, weights.reshape(-1, 3)).reshape(shape)
 
 
-def _encode_marked(codes: Integers, before: Sequence[Integers]) -> bytes:
+def _encode_marked(codes: Integers, active: Activity | None) -> bytes:
     coder, flat, most = encoder(), codes.ravel(), commonest(codes)
     marks = flat != most
     write_list(coder, np.array([_MARKED]))
     write_list(coder, np.array([most]))
-    write_marks(coder, marks, activity(before, codes.size))
+    write_marks(coder, marks, none_active(codes.size) if active is None else active)
     if marks.any():
         write_integers(coder, flat[marks][None, :, None])
     return coder.finish()
 
 
-def _read_marked(coder: Decoder, shape: tuple[int, ...], before: Sequence[Integers]) -> Integers:
+def _read_marked(coder: Decoder, shape: tuple[int, ...], active: Activity | None) -> Integers:
     codes = np.full(int(np.prod(shape)), read_list(coder, 1)[0])
-    marks = read_marks(coder, activity(before, len(codes)))
+    marks = read_marks(coder, none_active(len(codes)) if active is None else active)
     if marks.any():
         codes[marks] = read_integers(coder, (1, int(marks.sum()), 1)).ravel()
     return codes.reshape(shape)

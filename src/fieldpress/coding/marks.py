@@ -6,7 +6,7 @@ first, then those half-way between the ones that are known, so that each has a k
 coded at once (adaptive.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,9 @@ _MOST_ACTIVE = 7
 _ACTIVITIES, _PASSES = _MOST_ACTIVE + 1, _APART.bit_length()
 _SIZES = (2 * _ACTIVITIES, 3 * _ACTIVITIES * _PASSES)
 
+Activity = NDArray[np.int32]
+"""In how many groups of channels each cell has a mark, at most 7."""
+
 
 class _Pass(NamedTuple):
     number: int
@@ -35,22 +38,24 @@ def commonest(codes: Integers) -> int:
     return int(np.bincount(codes.ravel()).argmax())
 
 
-def activity(groups: Sequence[Integers], cells: int) -> NDArray[np.int32]:
-    """In how many groups each cell has a mark, at most 7."""
-    total = np.zeros(cells, dtype=np.int32)
-    for codes in groups:
-        total += codes.ravel() != commonest(codes)
-    return np.minimum(total, _MOST_ACTIVE)
+def none_active(cells: int) -> Activity:
+    """Before the first group."""
+    return np.zeros(cells, dtype=np.int32)
 
 
-def write_marks(coder: Encoder, marks: Bits, active: NDArray[np.int32]) -> None:
-    """Append a mark for each cell to a stream; ``active`` is the :func:`activity` of the groups before."""
+def more_active(active: Activity, codes: Integers) -> Activity:
+    """The activity behind one more group."""
+    return np.minimum(active + (codes.ravel() != commonest(codes)), _MOST_ACTIVE).astype(np.int32)
+
+
+def write_marks(coder: Encoder, marks: Bits, active: Activity) -> None:
+    """Append a mark for each cell to a stream; ``active`` is the activity behind the groups before."""
     chances = Adaptive(_SIZES)
     for each in _passes(len(marks)):
         chances.write(coder, _contexts(each, marks, active), marks[each.cells])
 
 
-def read_marks(coder: Decoder, active: NDArray[np.int32]) -> Bits:
+def read_marks(coder: Decoder, active: Activity) -> Bits:
     """The next marks of a stream.
 
     Raises:
@@ -70,7 +75,7 @@ def _passes(count: int) -> Iterator[_Pass]:
         yield _Pass(number, cells, (cells - half, np.where(cells + half < count, cells + half, cells - half)))
 
 
-def _contexts(each: _Pass, marks: Bits, active: NDArray[np.int32]) -> Contexts:
+def _contexts(each: _Pass, marks: Bits, active: Activity) -> Contexts:
     own = active[each.cells]
     near = sum((marks[cells].astype(np.int32) for cells in each.beside), np.zeros_like(own))
     return np.stack([2 * own + (each.number > 0), (3 * own + near) * _PASSES + each.number])

@@ -14,7 +14,7 @@ Where bits have a price (``training.rate_weight``), a code is chosen for its len
 quantisation (Chou, Lookabaugh and Gray 1989), with distances weighted by how much the loss depends on a cell. Most
 corners of a scene are hardly ever seen, and take the code that most others have. The entry of that code is then at
 *rest*: steps of equal size, such as Adam's, would drive it about on the noise of all that show it, and those that
-matter a little would flee it into dearer codes (fox, 400 steps: files 3 and 69 % larger, at two prices).
+matter a little would flee it into dearer codes.
 """
 
 from typing import Any, NamedTuple
@@ -35,11 +35,13 @@ _PULL = 0.02
 _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
 _DISTANCES = 1 << 21
-"""Distances of cells to entries in a step, at most, where every step touches every cell."""
-_PRICED = 1 << 13
+"""Distances of cells to entries of a group in a step, at most, where every step touches every cell."""
+_PRICED = 1 << 12
 """Cells that a step renews at most where bits have a price: most stay at rest, and all have their turn soon enough."""
 _TIDIED = 1 << 27
-"""Distances at a round trip, at most: mostly those of all cells."""
+"""Distances of a group at a round trip, at most: mostly those of all cells."""
+_BITS_OF_ENTRIES = 6
+"""Of a number, about."""
 _DEAREST = 1e6
 """A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
 _BLOCK = 1 << 22
@@ -169,7 +171,8 @@ class CodedGrid(nn.Module):
         touched, self._touched = self._touched, None
         if touched is not None:
             _add(self.latent, tensor, touched, 1)
-            count = min(self._renewed, _PRICED) if price else self._renewed
+            # The few slices that a step has read have no later turn.
+            count = min(self._renewed, _PRICED) if price and isinstance(touched, slice) else self._renewed
             self._renew(self._cells_in_turn(touched, count), price)
         if isinstance(touched, slice):
             self._show(tensor, _ALL)
@@ -179,11 +182,10 @@ class CodedGrid(nn.Module):
         self._show(tensor, turn if touched is None else torch.cat([turn, touched]).unique())
 
     def tidy(self, tensor: Tensor, price: float) -> None:
-        """At a round trip: unused entries find cells, all cells the best entry, as far as they are not too many."""
-        if self.learns_codes:
-            self._revive()
-            self._renew(self._cells_in_turn(_ALL, max(1, _TIDIED >> self.compressor.bits)), price)
-            self._show(tensor, _ALL)
+        """With learned codes, at a round trip: unused entries find cells, and all cells (or many) the best entry."""
+        self._revive()
+        self._renew(self._cells_in_turn(_ALL, max(1, _TIDIED >> self.compressor.bits)), price)
+        self._show(tensor, _ALL)
 
     def _revive(self) -> None:
         """Entries that no cell shows move beside those that err most, and share their cells."""
@@ -209,6 +211,11 @@ class CodedGrid(nn.Module):
 
     def _counts(self, codes: Int[Tensor, "*cells"]) -> Int[Tensor, "entries"]:
         return torch.bincount(codes.flatten(), minlength=self.entries.shape[1])
+
+    def expected_bits(self) -> float:
+        """About what the grid would take if it were written."""
+        of_codes = sum(float((self._counts(codes) * self._lengths(codes)).sum()) for codes in self.codes)
+        return of_codes + _BITS_OF_ENTRIES * self.entries.numel()
 
     def write(self) -> bytes:
         """The bytes of the grid."""

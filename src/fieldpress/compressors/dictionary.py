@@ -10,6 +10,7 @@ import numpy as np
 
 from fieldpress.coding.codes import decode_codes, encode_codes
 from fieldpress.coding.hashing import hashed_codes
+from fieldpress.coding.marks import more_active, none_active
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.coding.symbols import Integers
 from fieldpress.compressors.arrays import require_finite
@@ -100,8 +101,10 @@ class Dictionary(Compressor):
             return self.look_up(entries, self.static_codes(shape))
         pieces = [*(reader.string() for _ in groups[1:]), reader.rest()]
         codes: list[Integers] = []
+        active = none_active(math.prod(shape[1:]))
         for piece, group in zip(pieces, groups, strict=True):
-            codes.append(decode_codes(piece, shape[1:], entries[group].T, codes))
+            codes.append(decode_codes(piece, shape[1:], entries[group].T, active))
+            active = more_active(active, codes[-1])
         return self.look_up(entries, np.stack(codes))
 
     def fit(self, array: Array) -> tuple[Array, Integers]:
@@ -136,8 +139,11 @@ class Dictionary(Compressor):
         if self.codes == "random":
             return writer.finish()
         decoded = self.entries.decode(data, entries.shape)
-        groups, each = self.channel_groups(len(entries)), list(codes)
-        pieces = [encode_codes(code, decoded[groups[i]].T, each[:i]) for i, code in enumerate(each)]
+        pieces: list[bytes] = []
+        active = none_active(codes[0].size)
+        for code, group in zip(codes, self.channel_groups(len(entries)), strict=True):
+            pieces.append(encode_codes(code, decoded[group].T, active))
+            active = more_active(active, code)
         for piece in pieces[:-1]:
             writer.string(piece)
         writer.rest(pieces[-1])

@@ -21,7 +21,8 @@ class DictionaryGuide(Guide):
 
     Args:
         compressor: What will write them.
-        guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived.
+        guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived
+            and all codes renewed.
         tensors: The grids.
     """
 
@@ -44,14 +45,21 @@ class DictionaryGuide(Guide):
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
+        if self.begun:
+            self.tidy(tensors)
+            return
         for grid, tensor in self._coded(tensors):
-            if self.begun:
+            grid.begin(tensor)
+        self.begun = True
+        self.bits = self.size(tensors)
+
+    @torch.no_grad()
+    def tidy(self, tensors: Sequence[nn.Parameter]) -> None:
+        if self.begun and self.compressor.codes == "learned":
+            for grid, tensor in self._coded(tensors):
                 grid.tidy(tensor, self._price)
-            else:
-                grid.begin(tensor)
-        if not self.begun:
-            self.begun = True
-            self.bits = self.size(tensors)
+            # To write millions of codes takes seconds.
+            self.bits = sum(grid.expected_bits() for grid in self.coded_grids())
 
     def learners(self) -> list[dict[str, Any]]:
         entries = [grid.entries for grid in self.coded_grids()]
@@ -80,8 +88,6 @@ class DictionaryGuide(Guide):
     def settle(self, tensors: Sequence[nn.Parameter]) -> bytes:
         if not self.begun:
             return super().settle(tensors)
-        for grid, tensor in self._coded(tensors):
-            grid.tidy(tensor, self._price)
         data = self._write(tensors)
         self.bits = 8.0 * len(data)
         decoded = self.compressor.decode_all(data, [tuple(tensor.shape) for tensor in tensors])

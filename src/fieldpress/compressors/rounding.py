@@ -8,7 +8,8 @@ begins with that; noise then gives way to the real error, and ends as nothing bu
 Either way the gradient found on the seen values is taken for that of the written ones. Two more gradients come
 with it: that of a step, which pays for its error in distortion and is paid in bits; and that of the bits
 themselves (rate.py), times their price. Of a volume, a training step reads few slices; their bits stand for those of
-all, as the step's loss stands for that of the whole clip.
+all, as the step's loss stands for that of the whole clip. Beside that, steps follow the compressor's own choice where
+it grows.
 
 Sources: noise in place of rounding, Ballé et al. (ICLR 2017); noise that turns into rounding, Agustsson and Theis
 (NeurIPS 2020); learned steps, Esser et al. (ICLR 2020).
@@ -30,6 +31,8 @@ from fieldpress.compressors.stepped import Stepped
 
 _STEP_RATE = 0.01
 """Learning rate of the logarithm (base 2) of a step."""
+_UNKNOWN = -8.0
+"""That logarithm as long as a tensor is zero: small enough for what biases and weights become."""
 _NOISE_ALONE, _NO_NOISE = 0.4, 0.8
 """Shares of the time until the grids settle: up to the first there is noise alone, from the second there is none."""
 
@@ -58,10 +61,12 @@ class Rounding(Guide):
         self.errors = zeros_beside(self, "error", tensors)
         shapes = [tuple(tensor.shape) for tensor in tensors]
         counts = [len(compressor.steps(np.zeros(shape, np.float32))) for shape in shapes]
-        self.logarithms = nn.ParameterList(torch.zeros(count) for count in counts)
+        self.logarithms = nn.ParameterList(torch.full((count,), _UNKNOWN) for count in counts)
         """Of the steps, to base 2 ..."""
-        self.own = nn.ParameterList(nn.Parameter(torch.zeros(count), requires_grad=False) for count in counts)
-        """... and of the largest that the compressor would have chosen at a round trip."""
+        self.chosen = nn.ParameterList(
+            nn.Parameter(torch.full((count,), -math.inf), requires_grad=False) for count in counts
+        )
+        """... and of the largest that the compressor would have chosen at a round trip; minus infinity before any."""
         self.register_buffer("weights", torch.zeros(len(tensors), 3))
         self.began, self.calibration = -1.0, 0.0
         """Share of the budget at which guidance began; true bits per expected one. Before: -1 and 0."""
@@ -86,12 +91,13 @@ class Rounding(Guide):
         Steps are at first what the compressor would choose. From then on they are learned, and follow its choice where
         that grows: grids that begin as next to nothing grow a hundred times before they are what they will be.
         """
-        written, first = self.written(tensors), not self.calibration
-        for logarithm, own, value in zip(self.logarithms, self.own, written, strict=True):
-            steps = self.compressor.steps(array_of(value))
-            chosen = torch.from_numpy(np.log2(np.where(steps > 0, steps, 1.0))).to(own)
-            logarithm += chosen - own if first else (chosen - own).clamp_min_(0)
-            own.copy_(chosen if first else chosen.maximum(own))
+        written = self.written(tensors)
+        for logarithm, before, value in zip(self.logarithms, self.chosen, written, strict=True):
+            steps = self.compressor.steps(array_of(value))  # 0 where any would do: of zeros, for one
+            now = torch.from_numpy(np.log2(steps, where=steps > 0, out=np.full_like(steps, -np.inf))).to(before)
+            grown = logarithm + (now - before).clamp_min_(0)
+            logarithm.copy_(torch.where(before.isfinite(), grown, torch.where(now.isfinite(), now, logarithm)))
+            before.copy_(now.maximum(before))
         self.bits = self.size(tensors)
         expected = 0.0
         for number, value in enumerate(written):
@@ -203,9 +209,9 @@ class Rounding(Guide):
     @torch.no_grad()
     def coarsen(self, halvings: float) -> None:
         super().coarsen(halvings)
-        for logarithm, own in zip(self.logarithms, self.own, strict=True):
+        for logarithm, chosen in zip(self.logarithms, self.chosen, strict=True):
             logarithm += halvings
-            own += halvings
+            chosen += halvings
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         return super().size(tensors) if self.began < 0 else 8.0 * len(self._encode(self.written(tensors)))

@@ -15,6 +15,9 @@ import torch
 from fieldpress.config import Plain
 from fieldpress.errors import ConfigError, SourceError
 
+STATE = 2
+"""Version of what a state holds: one of another version of fieldpress is refused."""
+
 
 def checkpoint_path(out: Path) -> Path:
     """Where the checkpoint of an output lies."""
@@ -35,7 +38,7 @@ def save_checkpoint(path: Path, request: str, state: dict[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     try:
         with open(temporary, "wb") as file:
-            torch.save({"request": request, "state": state}, file)
+            torch.save({"version": STATE, "request": request, "state": state}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -51,17 +54,19 @@ def load_checkpoint(path: Path, request: str) -> dict[str, Any]:
 
     Raises:
         SourceError: There is no checkpoint, or it is damaged.
-        ConfigError: It belongs to another request.
+        ConfigError: It belongs to another request, or is of another version of fieldpress.
     """
     if not path.exists():
         raise SourceError(f"{path}: no checkpoint to resume from; leave out --resume to start anew")
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        found, state = saved["request"], saved["state"]
+        version, found, state = saved.get("version"), saved["request"], saved["state"]
     except Exception as error:  # torch raises nearly anything on damaged bytes, IndexError for one
         raise SourceError(
             f"{path}: the checkpoint is damaged ({type(error).__name__}); start anew without --resume"
         ) from None
+    if version != STATE:
+        raise ConfigError(f"{path}: the checkpoint is of another version of fieldpress; start anew without --resume")
     if found != request:
         raise ConfigError(
             f"{path}: the checkpoint is of another run; resume with the same source, preset, budget and seed"
