@@ -387,43 +387,21 @@ def test_a_guide_goes_on_from_its_checkpoint():
     assert guide.size([tensor]) == other.size([tensor]) > 0
 
 
-def test_a_guide_goes_on_with_the_price_of_its_checkpoint():
-    compressor, dear = Dictionary(bits=3), Moment(0.5, bit_price=0.02, curvature=1.0)
-    guide, tensor = begun(compressor, 2, 20, 20)
-    tensor.grad = torch.ones_like(tensor)
-    guide.learn([tensor], dear)
-    guide.show([tensor], dear)
-    other, copied = DictionaryGuide(compressor, guide.guidance, [tensor]), nn.Parameter(tensor.detach().clone())
-    other.load_state_dict(guide.state_dict())
-    written = []
-    for each, grids in ((guide, [tensor]), (other, [copied])):
-        each.advance(grids, 0.6)
-        each.tidy(grids)
-        written.append(each.settle(grids))
-    assert written[0] == written[1]
-    assert written[0] != begun(compressor, 2, 20, 20)[0].settle([tensor])  # the price has turned codes
-
-
-def test_a_round_trip_gives_every_cell_its_nearest_entry():
-    guide, tensor = begun(Dictionary(bits=2), 2, 20, 20)
+def test_the_size_told_at_round_trips_is_about_what_would_be_written():
+    guide, tensor = begun(Dictionary(bits=2), 2, 60, 60)
     grid = guide.coded_grids()[0]
-    with torch.no_grad():
-        grid.latent += 0.5 * torch.randn(grid.latent.shape, generator=torch.Generator().manual_seed(0))
-    before, known = grid.codes.clone(), guide.bits
+    random = torch.Generator().manual_seed(0)
+    grid.codes.copy_(torch.randint(0, 4, grid.codes.shape, generator=random))
+    known = guide.bits
     guide.advance([tensor], 0.5)
-    assert not torch.equal(grid.codes, before)
-    distances = (grid.latent[:, None] - grid.features()[:, :, None, None]).square().sum(0)
-    assert torch.equal(grid.codes[0].long(), distances.argmin(0))
-    torch.testing.assert_close(tensor.detach(), shown(grid), rtol=0, atol=0)
-    assert guide.bits != known
-    assert guide.bits == pytest.approx(guide.size([tensor]), rel=0.3)  # neighbours are not thought of
+    assert guide.bits > 2 * known  # of smooth codes
+    assert guide.bits == pytest.approx(guide.size([tensor]), rel=0.1)
 
 
 def test_what_is_settled_has_the_size_that_was_told():
     guide, tensor = begun(Dictionary(bits=3), 2, 20, 20)
     with torch.no_grad():
         guide.coded_grids()[0].latent.mul_(1.3)
-    guide.tidy([tensor])
     told = guide.size([tensor])
     assert 8 * len(guide.settle([tensor])) == told
 

@@ -231,7 +231,7 @@ _RECIPES = [
             "dense": _SCENE_GRID,
             "decoder": _SCENE_WEIGHTS,
         },
-        training=replace(_SCENE_TRAINING, rate_weight=2.5e-5),
+        training=replace(_SCENE_TRAINING, rate_weight=5e-5),
         minutes=5.0,
     ),
     Recipe(

@@ -35,11 +35,9 @@ _PULL = 0.02
 _RENEWED = 1 << 14
 """Cells whose codes a step renews at most, where it reads a few slices: they may not be read again soon."""
 _DISTANCES = 1 << 21
-"""Distances of cells to entries of a group in a step, at most, where every step touches every cell."""
-_PRICED = 1 << 12
-"""Cells that a step renews at most where bits have a price: most stay at rest, and all have their turn soon enough."""
-_TIDIED = 1 << 27
-"""Distances of a group at a round trip, at most: mostly those of all cells."""
+"""Distances of cells to entries of a group in a step, at most, where every step touches every cell.
+
+Fewer are dear: between two renewals a latent runs on against the same entry, and too far."""
 _BITS_OF_ENTRIES = 6
 """Of a number, about."""
 _DEAREST = 1e6
@@ -171,9 +169,7 @@ class CodedGrid(nn.Module):
         touched, self._touched = self._touched, None
         if touched is not None:
             _add(self.latent, tensor, touched, 1)
-            # The few slices that a step has read have no later turn.
-            count = min(self._renewed, _PRICED) if price and isinstance(touched, slice) else self._renewed
-            self._renew(self._cells_in_turn(touched, count), price)
+            self._renew(touched, price)
         if isinstance(touched, slice):
             self._show(tensor, _ALL)
             return
@@ -181,14 +177,8 @@ class CodedGrid(nn.Module):
         turn = self._turn(1, count, tensor.shape[1], tensor.device)
         self._show(tensor, turn if touched is None else torch.cat([turn, touched]).unique())
 
-    def tidy(self, tensor: Tensor, price: float) -> None:
-        """With learned codes, at a round trip: unused entries find cells, and all cells (or many) the best entry."""
-        self._revive()
-        self._renew(self._cells_in_turn(_ALL, max(1, _TIDIED >> self.compressor.bits)), price)
-        self._show(tensor, _ALL)
-
-    def _revive(self) -> None:
-        """Entries that no cell shows move beside those that err most, and share their cells."""
+    def revive(self) -> None:
+        """Entries that no cell shows move beside those that err most, and share their cells. Of learned codes."""
         for group, codes in zip(self.groups, self.codes, strict=True):
             rows = np.ascontiguousarray(array_of(self.latent[group]).reshape(group.stop - group.start, -1).T)
             entries = np.ascontiguousarray(array_of(self.features()[group]).T)
@@ -221,19 +211,17 @@ class CodedGrid(nn.Module):
         """The bytes of the grid."""
         return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64))
 
-    def _cells_in_turn(self, slices: Tensor | slice, count: int) -> Int[Tensor, "n"]:
-        """The next so many cells of these slices, or all."""
-        inner = self.codes[0, 0].numel()
-        total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
-        cells = self._turn(0, count, total, self.codes.device)
-        return cells if isinstance(slices, slice) else slices[cells // inner] * inner + cells % inner
-
-    def _renew(self, cells: Int[Tensor, "n"], price: float) -> None:
-        """The nearest entry for these cells.
+    def _renew(self, slices: Tensor | slice, price: float) -> None:
+        """The nearest entry for the cells of these slices, or for those whose turn it is.
 
         Where bits have a price, it is the entry with the least sum of half the squared distance times the mean square
         of the cell's gradients, and the price times the length of its code.
         """
+        inner = self.codes[0, 0].numel()
+        total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
+        cells = self._turn(0, self._renewed, total, self.codes.device)
+        if not isinstance(slices, slice):
+            cells = slices[cells // inner] * inner + cells % inner
         features = self.features()
         prices = self._prices(cells, price) if price else None
         for group, codes in zip(self.groups, self.codes, strict=True):

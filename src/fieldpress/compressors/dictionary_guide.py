@@ -22,7 +22,6 @@ class DictionaryGuide(Guide):
     Args:
         compressor: What will write them.
         guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived
-            and all codes renewed.
         tensors: The grids.
     """
 
@@ -33,8 +32,6 @@ class DictionaryGuide(Guide):
         if compressor.codes == "random":
             self.due = 0.0
         self.begun = False
-        self._price = 0.0
-        """Of a bit, when a step was last shown."""
         self.grids = nn.ModuleDict(
             {
                 str(place): CodedGrid(compressor, tensor)
@@ -45,21 +42,15 @@ class DictionaryGuide(Guide):
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
-        if self.begun:
-            self.tidy(tensors)
-            return
-        for grid, tensor in self._coded(tensors):
-            grid.begin(tensor)
-        self.begun = True
-        self.bits = self.size(tensors)
-
-    @torch.no_grad()
-    def tidy(self, tensors: Sequence[nn.Parameter]) -> None:
-        if self.begun and self.compressor.codes == "learned":
+        if not self.begun:
             for grid, tensor in self._coded(tensors):
-                grid.tidy(tensor, self._price)
-            # To write millions of codes takes seconds.
-            self.bits = sum(grid.expected_bits() for grid in self.coded_grids())
+                grid.begin(tensor)
+            self.begun = True
+            self.bits = self.size(tensors)
+        elif self.compressor.codes == "learned":
+            for grid in self.coded_grids():
+                grid.revive()
+            self.bits = sum(grid.expected_bits() for grid in self.coded_grids())  # to write them takes seconds
 
     def learners(self) -> list[dict[str, Any]]:
         entries = [grid.entries for grid in self.coded_grids()]
@@ -76,10 +67,10 @@ class DictionaryGuide(Guide):
 
     @torch.no_grad()
     def show(self, tensors: Sequence[nn.Parameter], moment: Moment) -> None:
-        self._price = moment.bit_price / moment.curvature if moment.curvature else 0.0
         if self.begun:
+            price = moment.bit_price / moment.curvature if moment.curvature else 0.0
             for grid, tensor in self._coded(tensors):
-                grid.show(tensor, self._price)
+                grid.show(tensor, price)
 
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         return 8.0 * len(self._write(tensors)) if self.begun else super().size(tensors)
@@ -100,11 +91,11 @@ class DictionaryGuide(Guide):
         return [self._grid(place) for place in self.grids]
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {**super().get_extra_state(), "begun": self.begun, "price": self._price}
+        return {**super().get_extra_state(), "begun": self.begun}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
-        self.begun, self._price = state["begun"], state["price"]
+        self.begun = state["begun"]
 
     def _coded(self, tensors: Sequence[nn.Parameter]) -> list[tuple[CodedGrid, nn.Parameter]]:
         return [(self._grid(place), tensors[int(place)]) for place in self.grids]

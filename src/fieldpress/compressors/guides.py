@@ -125,9 +125,6 @@ class Guide(nn.Module):
         """The values the compressor is handed."""
         return [tensor.detach() for tensor in tensors]
 
-    def tidy(self, tensors: Sequence[nn.Parameter]) -> None:
-        """Once, before the tensors are sized for the last time and written: may change what is written."""
-
     def coarsen(self, halvings: float) -> None:
         """Turns the compressor's quality, if it has one, towards so many halvings of the bits."""
         self.halvings += halvings

@@ -9,7 +9,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from torch import nn
@@ -156,8 +155,6 @@ class Chunks:
         if not grids:
             return
         heard = self._guidance.settles_first  # else it is one of many round trips
-        for name in grids:
-            self._timed(partial(self.guides[name].tidy, self._tensors[name]), heard)
         begin = 0.0
         if self._guidance.settles_first:
             with portion(begin, _TRIAL):
