@@ -12,7 +12,7 @@ from fieldpress.coding.hashing import hashed_codes
 from fieldpress.coding.integers import encode_integers
 from fieldpress.coding.marks import more_active, none_active
 from fieldpress.compressors import Dictionary, Entropy, Raw
-from fieldpress.compressors.coded_grid import CodedGrid
+from fieldpress.compressors.coded_grid import CodedGrid, cheapest
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
 from fieldpress.compressors.guides import Guidance, Moment, build_guide
 from fieldpress.compressors.kmeans import kmeans, nearest, revived, usage
@@ -385,6 +385,17 @@ def test_a_guide_goes_on_from_its_checkpoint():
         each.show([tensor], NOW)
     assert torch.equal(guide.coded_grids()[0].codes, other.coded_grids()[0].codes)
     assert guide.size([tensor]) == other.size([tensor]) > 0
+
+
+def test_the_cheapest_entry_is_that_of_all():
+    random = torch.Generator().manual_seed(0)
+    values, entries = (torch.randn(3, count, generator=random) for count in (2000, 16))
+    lengths = torch.linspace(0.2, 9, 16).roll(5)
+    for price in (0.0, 0.01, 0.3, 100.0):
+        prices = price * torch.rand(2000, generator=random)
+        costs = (values[:, :, None] - entries[:, None]).square().sum(0) / 2 + prices[:, None] * lengths
+        found = cheapest(values, entries, prices, lengths)
+        torch.testing.assert_close(costs.gather(1, found[:, None])[:, 0], costs.amin(1))
 
 
 def test_the_size_told_at_round_trips_is_about_what_would_be_written():

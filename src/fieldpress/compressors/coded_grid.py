@@ -227,13 +227,10 @@ class CodedGrid(nn.Module):
         for group, codes in zip(self.groups, self.codes, strict=True):
             entries, latent = features[group], self.latent[group].flatten(1)
             values = latent[:, cells]
-            half_squares = entries.square().sum(0) / 2
-            known, asked = entries, values
-            if prices is not None:
-                known = torch.cat([entries, -self._lengths(codes)[None]])
-                asked = torch.cat([values, prices[None]])
-            parts = asked.split(max(1, _BLOCK // entries.shape[1]), dim=1)
-            found = torch.cat([torch.addmm(half_squares, part.T, known, beta=-1).argmax(1) for part in parts])
+            if prices is None:
+                found = _best(values, entries, entries.square().sum(0) / 2)
+            else:
+                found = cheapest(values, entries, prices, self._lengths(codes))
             codes.view(-1)[cells] = found.to(codes.dtype)
             latent[:, cells] = values.lerp(entries[:, found], _PULL)
 
@@ -261,6 +258,33 @@ class CodedGrid(nn.Module):
         first = int(self.turns[which]) % total
         self.turns[which] = (first + count) % total
         return torch.arange(first, first + count, device=device) % total
+
+
+def _best(
+    values: Float[Tensor, "channels n"], entries: Float[Tensor, "channels entries"], costs: Float[Tensor, "entries"]
+) -> Int[Tensor, "n"]:
+    """The entry with the greatest scalar product less its cost: with half its square as that, the nearest one."""
+    parts = values.split(max(1, _BLOCK // entries.shape[1]), dim=1)
+    return torch.cat([torch.addmm(costs, part.T, entries, beta=-1).argmax(1) for part in parts])
+
+
+def cheapest(
+    values: Float[Tensor, "channels n"],
+    entries: Float[Tensor, "channels entries"],
+    prices: Float[Tensor, "n"],
+    lengths: Float[Tensor, "entries"],
+) -> Int[Tensor, "n"]:
+    """The entry with the least sum of half the squared distance and price times length.
+
+    Most cells need not be compared with all: not even an entry right where they are would be worth its length.
+    """
+    (shortest, second), (rest, _) = lengths.topk(2, largest=False)
+    to_rest = (values - entries[:, rest, None]).square().sum(0) / 2
+    others = (to_rest > prices * (second - shortest)).nonzero()[:, 0]
+    found = rest.repeat(len(prices))
+    asked = torch.cat([values[:, others], prices[None, others]])
+    found[others] = _best(asked, torch.cat([entries, -lengths[None]]), entries.square().sum(0) / 2)
+    return found
 
 
 def _add(total: Tensor, tensor: Tensor, slices: Tensor | slice, sign: int) -> None:
