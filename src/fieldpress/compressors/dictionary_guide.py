@@ -21,7 +21,7 @@ class DictionaryGuide(Guide):
 
     Args:
         compressor: What will write them.
-        guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived
+        guidance: Its ``start`` is when k-means finds the first codes, ``every`` how often unused entries are revived.
         tensors: The grids.
     """
 
