@@ -7,7 +7,7 @@ the tests build their hostile files with it, and the fuzzer mutates through it.
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
@@ -72,6 +72,15 @@ def dissect(file: bytes) -> Anatomy:
         payloads.append(file[position : position + length])
         position += length + 4
     return Anatomy(text, payloads)
+
+
+def flipped(file: bytes) -> Iterator[bytes]:
+    """The file with one bit wrong, each in turn; checksums are left as they are."""
+    for position in range(len(file)):
+        for bit in range(8):
+            wrong = bytearray(file)
+            wrong[position] ^= 1 << bit
+            yield bytes(wrong)
 
 
 def mutate(file: bytes, random: Random) -> bytes:

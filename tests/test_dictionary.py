@@ -12,7 +12,8 @@ from fieldpress.coding.hashing import hashed_codes
 from fieldpress.coding.integers import encode_integers
 from fieldpress.coding.marks import more_active, none_active
 from fieldpress.compressors import Dictionary, Entropy, Raw
-from fieldpress.compressors.coded_grid import CodedGrid, cheapest
+from fieldpress.compressors.assignment import cheapest
+from fieldpress.compressors.coded_grid import CodedGrid
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
 from fieldpress.compressors.guides import Guidance, Moment, build_guide
 from fieldpress.compressors.kmeans import kmeans, nearest, revived, usage

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from fieldpress.compressors.assignment import cheapest, closest
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import array_of
 from fieldpress.compressors.kmeans import nearest, revived, usage
@@ -42,8 +43,6 @@ _BITS_OF_ENTRIES = 6
 """Of a number, about."""
 _DEAREST = 1e6
 """A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
-_BLOCK = 1 << 22
-"""Distances computed at a time: 16 MB of them."""
 _SHOWN = 1 << 18
 """Cells that a step shows anew beside those it has touched."""
 
@@ -228,7 +227,7 @@ class CodedGrid(nn.Module):
             entries, latent = features[group], self.latent[group].flatten(1)
             values = latent[:, cells]
             if prices is None:
-                found = _best(values, entries, entries.square().sum(0) / 2)
+                found = closest(values, entries)
             else:
                 found = cheapest(values, entries, prices, self._lengths(codes))
             codes.view(-1)[cells] = found.to(codes.dtype)
@@ -258,33 +257,6 @@ class CodedGrid(nn.Module):
         first = int(self.turns[which]) % total
         self.turns[which] = (first + count) % total
         return torch.arange(first, first + count, device=device) % total
-
-
-def _best(
-    values: Float[Tensor, "channels n"], entries: Float[Tensor, "channels entries"], costs: Float[Tensor, "entries"]
-) -> Int[Tensor, "n"]:
-    """The entry with the greatest scalar product less its cost: with half its square as that, the nearest one."""
-    parts = values.split(max(1, _BLOCK // entries.shape[1]), dim=1)
-    return torch.cat([torch.addmm(costs, part.T, entries, beta=-1).argmax(1) for part in parts])
-
-
-def cheapest(
-    values: Float[Tensor, "channels n"],
-    entries: Float[Tensor, "channels entries"],
-    prices: Float[Tensor, "n"],
-    lengths: Float[Tensor, "entries"],
-) -> Int[Tensor, "n"]:
-    """The entry with the least sum of half the squared distance and price times length.
-
-    Most cells need not be compared with all: not even an entry right where they are would be worth its length.
-    """
-    (shortest, second), (rest, _) = lengths.topk(2, largest=False)
-    to_rest = (values - entries[:, rest, None]).square().sum(0) / 2
-    others = (to_rest > prices * (second - shortest)).nonzero()[:, 0]
-    found = rest.repeat(len(prices))
-    asked = torch.cat([values[:, others], prices[None, others]])
-    found[others] = _best(asked, torch.cat([entries, -lengths[None]]), entries.square().sum(0) / 2)
-    return found
 
 
 def _add(total: Tensor, tensor: Tensor, slices: Tensor | slice, sign: int) -> None:
