@@ -3,8 +3,10 @@
     python benchmarks/radiance.py photos/ --steps 300 --bits 6
 
 After one survey, two trainers take steps by turns over copies of the same field, through the same prefixes of the
-levels: one with free float tables, one with dictionaries whose codes are being learned. The median of the ratios is
-reported, and the memory that the guide holds beside the tables. Then the field is seen by the cameras held out.
+levels: one with free float tables, one with dictionaries whose codes are being learned. The ratio of their times is
+reported, and the memory that the guide holds beside the tables. Fields of codes clear of fog later, and their steps
+meet more samples: so the trainers go on for as many steps from one state, that of the codes, with the same rays and
+samples, where nothing but learning codes makes the difference. Then the field is seen by the cameras held out.
 """
 
 import argparse
@@ -12,9 +14,10 @@ import copy
 import json
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,9 +34,9 @@ from fieldpress.signals import Radiance
 from fieldpress.sources.photos import load_photos
 from fieldpress.subjects import Scene
 from fieldpress.training.config import Budget
-from fieldpress.training.loop import Trainer
+from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.rays import PhotoRays
-from fieldpress.training.scene import SceneObjective
+from fieldpress.training.scene import Glance, SceneObjective
 from fieldpress.training.survey import Survey, carry_over, carry_over_decoder, put_octants
 
 
@@ -62,35 +65,88 @@ def surveyed(signal: Radiance, rays: PhotoRays, steps: int) -> tuple[FieldConfig
     return config, field
 
 
-def trainer_of(field: Field, config: FieldConfig, rays: PhotoRays, signal: Radiance, features: Compressor) -> Trainer:
-    """A trainer of a copy of the field, guided from the start where it can be."""
+class Counting(SceneObjective):
+    """Counts the samples that have gradients."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.samples = 0
+
+    def start(self, field: Field) -> None:
+        super().start(field)
+        for sight in self._sights:
+            sight.look = self._counted(sight.look)
+
+    def _counted(self, look: Callable[..., Glance]) -> Callable[..., Glance]:
+        def counted(*arguments: Any) -> Glance:
+            glance = look(*arguments)
+            self.samples += len(glance.samples.rays)
+            return glance
+
+        return counted
+
+
+class Runner(NamedTuple):
+    """A trainer, and what it is trained by."""
+
+    trainer: Trainer
+    objective: Counting
+    steps: Iterator[Progress]
+
+
+def runner_of(field: Field, config: FieldConfig, rays: PhotoRays, signal: Radiance, features: Compressor) -> Runner:
+    """For a copy of the field, guided from the start where it can be."""
     preset = recipe("radiance-vq")
     kind = "none" if isinstance(features, Raw) else "special"
     training = replace(preset.training, guidance=Guidance(kind=kind, every=1.0, settle=1.0))
-    objective = SceneObjective(rays, signal.space, signal.observed, training.batch_pixels, 0)
+    objective = Counting(rays, signal.space, signal.observed, training.batch_pixels, 0)
     plan = {"octree.octants": Octants(), "octree": features, "decoder": Raw()}
-    return Trainer(copy.deepcopy(field), objective, plan, training, Budget(steps=10**6), levels=config.tensor_levels())
+    levels = config.tensor_levels()
+    trainer = Trainer(copy.deepcopy(field), objective, plan, training, Budget(steps=10**6), levels=levels)
+    return Runner(trainer, objective, iter(trainer))
 
 
-def costs(free: Trainer, coded: Trainer, steps: int) -> dict[str, Any]:
+def costs(free: Runner, coded: Runner, steps: int) -> dict[str, Any]:
     """Steps by turns."""
-    trainers = {"free": free, "coded": coded}
-    iterators = {name: iter(trainer) for name, trainer in trainers.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    for step in range(WARM_UP + steps):
-        for name in list(trainers) if step % 2 else list(reversed(trainers)):
-            started = time.perf_counter()
-            next(iterators[name])
-            seconds[name].append(time.perf_counter() - started)
-    measured = {name: times[WARM_UP:] for name, times in seconds.items()}
-    guides = [guide for guide in coded.chunks.guides.values() if isinstance(guide, DictionaryGuide)]
-    tables = [tensor for name, tensor in coded.field.tensors().items() if ".levels." in name]
+    own = timed(free, coded, WARM_UP + steps, alike=False)
+    equal = timed(free, coded, steps, alike=True)
+    guides = [guide for guide in coded.trainer.chunks.guides.values() if isinstance(guide, DictionaryGuide)]
+    tables = [tensor for name, tensor in coded.trainer.field.tensors().items() if ".levels." in name]
     return {
         "corners": sum(tensor.shape[1] for tensor in tables),
         "float_table_bytes": size(tables),
         "guide_bytes": sum(size([*guide.buffers(), *guide.parameters()]) for guide in guides),
-        "step_seconds": {name: round(statistics.mean(times), 4) for name, times in measured.items()},
-        "step_time_ratio": round(sum(measured["coded"]) / sum(measured["free"]), 3),
+        **own,
+        "at_equal_samples": equal,
+    }
+
+
+def timed(free: Runner, coded: Runner, steps: int, alike: bool) -> dict[str, Any]:
+    """Seconds of steps by turns, and the samples that these met.
+
+    Args:
+        alike: Whether the free trainer begins each step where the coded one does.
+    """
+    runners = {"free": free, "coded": coded}
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    samples: dict[str, list[int]] = {name: [] for name in runners}
+    for step in range(steps):
+        if alike:
+            free.trainer.field.load_state_dict(coded.trainer.field.state_dict())
+            free.objective.load_state(coded.objective.state())
+        for name in list(runners) if step % 2 else list(reversed(runners)):
+            runner, before, started = runners[name], runners[name].objective.samples, time.perf_counter()
+            next(runner.steps)
+            seconds[name].append(time.perf_counter() - started)
+            samples[name].append(runner.objective.samples - before)
+    first = 0 if alike else WARM_UP
+    measured = {name: statistics.mean(times[first:]) for name, times in seconds.items()}
+    met = {name: statistics.mean(counts[first:]) for name, counts in samples.items()}
+    return {
+        "step_seconds": {name: round(mean, 4) for name, mean in measured.items()},
+        "step_time_ratio": round(measured["coded"] / measured["free"], 3),
+        "samples_per_step": {name: round(mean) for name, mean in met.items()},
+        "samples_ratio": round(met["coded"] / met["free"], 3),
     }
 
 
@@ -136,15 +192,15 @@ def main() -> None:
     config, field = surveyed(signal, rays, arguments.steps)
     preset = recipe("radiance-vq").plan["octree"]
     assert isinstance(preset, Dictionary)
-    trainers = [trainer_of(field, config, rays, signal, c) for c in (Raw(), replace(preset, bits=arguments.bits))]
+    free, coded = [runner_of(field, config, rays, signal, c) for c in (Raw(), replace(preset, bits=arguments.bits))]
     record = {
         "photos": photos.name,
         "bits": arguments.bits,
         "threads": arguments.threads,
         "survey_steps": arguments.steps,
         "machine": machine(),
-        "training": costs(trainers[0], trainers[1], max(1, arguments.steps // 10)),
-        "rendering": rendering(trainers[0].field.eval(), signal),
+        "training": costs(free, coded, max(1, arguments.steps // 10)),
+        "rendering": rendering(free.trainer.field.eval(), signal),
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(record, indent=2) + "\n")

@@ -242,6 +242,45 @@ def test_the_commonest_entry_rests_where_bits_have_a_price(price: float):
     assert grid.entries.grad[:, 3].any() == (price == 0)
 
 
+def test_momentum_does_not_move_an_entry_at_rest():
+    guide, tensor = begun(Dictionary(bits=2), 2, 9, 10)
+    grid = guide.coded_grids()[0]
+    grid.codes.fill_(1)
+    before = grid.entries.detach().clone()
+    tensor.grad = torch.ones_like(tensor)
+    moment = Moment(0.5, bit_price=1e-9, curvature=1.0)
+    guide.learn([tensor], moment)
+    with torch.no_grad():
+        grid.entries.add_(0.5)  # as an optimiser might
+    guide.show([tensor], moment)
+    torch.testing.assert_close(grid.entries - before, torch.tensor([0.5, 0.0, 0.5, 0.5]).expand(2, 4))
+
+
+@pytest.mark.parametrize("corner_by_corner", [False, True])
+def test_every_cell_shows_its_entries_where_most_are_at_rest(corner_by_corner: bool):
+    tensor = nn.Parameter(torch.from_numpy(smooth(4, 300, 1)))
+    if corner_by_corner:
+        tensor = nn.Parameter(tensor.detach().movedim(0, 2).contiguous().movedim(2, 0))
+    guide = build_guide(Dictionary(bits=2, groups=2), Guidance(kind="special"), [tensor])
+    assert isinstance(guide, DictionaryGuide)
+    guide.advance([tensor], 0.0)
+    grid = guide.coded_grids()[0]
+    grid._renewed = 40  # as few as of a large grid
+    random = torch.Generator().manual_seed(0)
+    optimiser = LazyAdam([{"params": [tensor], "lr": 0.05}, *({**g, "lr": g["rate"]} for g in guide.learners())])
+    moment = Moment(0.5, bit_price=1e-2, curvature=1.0)
+    for _ in range(30):
+        tensor.grad = torch.randn(tensor.shape, generator=random)
+        guide.learn([tensor], moment)
+        optimiser.step()
+        guide.show([tensor], moment)
+        expected = [
+            grid.features()[group][:, codes.long()] for group, codes in zip(grid.groups, grid.codes, strict=True)
+        ]
+        assert torch.equal(tensor.detach(), torch.cat(expected))
+    assert (grid.usage().amax(1) < 300).all()
+
+
 def test_entries_that_are_tuned_alone_leave_codes_and_the_optimiser_out():
     guide, tensor = begun(Dictionary(bits=2, codes="kmeans"), 2, 9, 10)
     before = guide.coded_grids()[0].codes.clone()
@@ -332,6 +371,18 @@ def test_dead_entries_are_revived():
     guide.advance([tensor], 0.5)
     assert (grid.usage() == 0).sum() == 0
     assert grid.usage().sum() == 400
+
+
+@pytest.mark.parametrize("price", [0.0, 1.0])
+def test_cells_at_rest_are_not_handed_to_dead_entries_where_bits_have_a_price(price: float):
+    guide, tensor = begun(Dictionary(bits=3), 2, 20, 20)
+    moment = Moment(0.5, bit_price=price, curvature=1.0)
+    tensor.grad = torch.full_like(tensor, 1e-3)
+    guide.learn([tensor], moment)
+    grid = guide.coded_grids()[0]
+    grid.codes.fill_(2)
+    guide.advance([tensor], 0.5)
+    assert bool((grid.codes == 2).all()) == (price > 0)
 
 
 def test_random_codes_begin_with_training_and_others_when_guidance_does():

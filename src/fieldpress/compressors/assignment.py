@@ -34,7 +34,8 @@ def cheapest(
         lengths: Of each code, in bits.
     """
     (shortest, second), (rest, _) = lengths.topk(2, largest=False)
-    to_rest = (values - entries[:, rest, None]).square().sum(0) / 2
+    away = values - entries[:, rest, None]
+    to_rest = torch.einsum("cn,cn->n", away, away) / 2
     others = (to_rest > prices * (second - shortest)).nonzero()[:, 0]
     found = rest.repeat(len(prices))
     asked = torch.cat([values[:, others], prices[None, others]])

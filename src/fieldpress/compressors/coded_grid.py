@@ -1,14 +1,14 @@
 """A grid that is shown as codes into a dictionary while it is trained: what the special guide keeps for each tensor.
 
-With learned codes a *latent* grid stays beside the one that is shown, in place of logits for all entries. What the
-optimiser changes in the shown values goes to the latent (a straight-through estimate), and a cell's code is the entry
-nearest to its latent. Gradients of entries are those of the cells that show them, added up. Measured against exact
+With learned codes a *latent* grid stays beside the one that is shown, in place of logits for all entries. The optimiser
+moves the latent by the gradients of what is shown (a straight-through estimate), and a cell's code is the entry nearest
+to its latent. Gradients of entries are those of the cells that show them, added up. Measured against exact
 soft indices (argmax forward, softmax backward), equal steps, 3 bits: 1.6 dB better, and a table of 2**bits logits a
 cell and their moments are not needed.
 
 Work is bounded. The whole table is quantised once per step, never per sample, and only where the step has touched it;
 where that is more than a few cells, a part of it at a time, in turn. So are the cells that only show the news of moved
-entries.
+entries. Where most cells show an entry that does not move, only the others are shown anew.
 
 Where bits have a price (``training.rate_weight``), a code is chosen for its length too: entropy-constrained vector
 quantisation (Chou, Lookabaugh and Gray 1989), with distances weighted by how much the loss depends on a cell. Most
@@ -17,12 +17,13 @@ corners of a scene are hardly ever seen, and take the code that most others have
 matter a little would flee it into dearer codes.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fieldpress.compressors.assignment import cheapest, closest
 from fieldpress.compressors.dictionary import Dictionary
@@ -62,6 +63,17 @@ class Reading(NamedTuple):
     """Of gradients, the mean over a cell's channels."""
 
 
+class _Learning(NamedTuple):
+    """What :meth:`CodedGrid.learn` leaves for :meth:`CodedGrid.show`, which ends the step."""
+
+    touched: Tensor | slice
+    """Slices that have moved."""
+    counts: Int[Tensor, "groups entries"] | None
+    """How many cells have each code, where one of each group is at rest."""
+    entries: Float[Tensor, "channels entries"]
+    """As they were."""
+
+
 class CodedGrid(nn.Module):
     """Codes, entries and latents of one grid.
 
@@ -97,7 +109,7 @@ class CodedGrid(nn.Module):
         self.register_buffer("squares", tensor.new_zeros(tensor[0].numel() if self.learns_codes else 0))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
-        self._touched: Tensor | slice | None = None
+        self._learning: _Learning | None = None
         self._renewed = max(1, _DISTANCES >> compressor.bits)
 
     def begin(self, tensor: Tensor) -> None:
@@ -141,22 +153,23 @@ class CodedGrid(nn.Module):
         Args:
             tensor: What is shown.
             reading: Its gradients.
-            at_rest: Whether the commonest entry of each group is.
+            at_rest: Whether the commonest entry of each group is, with learned codes.
         """
         self.entries.grad = torch.zeros_like(self.entries)
         for group, codes in zip(self.groups, self.codes, strict=True):
             shown = codes.view(-1).index_select(0, reading.cells).long()
             gradients = torch.zeros_like(self.entries[group].T).index_add_(0, shown, reading.gradients[:, group])
-            if at_rest:
-                gradients.index_fill_(0, self._counts(codes).argmax()[None], 0)
             self.entries.grad[group] = gradients.T
         self.entries.grad *= self.scale
         if not self.learns_codes:
             tensor.grad = None
             return
-        self._touched = _ALL if reading.slices is None else reading.slices
-        # The latent less what is shown, plus what becomes of that: the latent plus the optimiser's update.
-        _add(self.latent, tensor, self._touched, -1)
+        counts = self.usage() if at_rest else None
+        if counts is not None:
+            self.entries.grad.masked_fill_(self._at_rest(counts), 0)
+        touched = _ALL if reading.slices is None else reading.slices
+        self._learning = _Learning(touched, counts, self.entries.detach().clone())
+        self._swap(tensor)
 
     def show(self, tensor: Tensor, price: float = 0.0) -> None:
         """After the optimiser's step: renews codes, and shows what they stand for.
@@ -165,19 +178,33 @@ class CodedGrid(nn.Module):
             tensor: What is shown.
             price: Of a bit, in squared gradients times squared distances.
         """
-        touched, self._touched = self._touched, None
-        if touched is not None:
-            _add(self.latent, tensor, touched, 1)
-            self._renew(touched, price)
-        if isinstance(touched, slice):
+        learning, self._learning = self._learning, None
+        if learning is None:
+            if not self.learns_codes:
+                self._show(tensor, self._shown_in_turn(tensor))
+            return  # learned codes and entries that a step has not read have not moved
+        self._swap(tensor)
+        if learning.counts is not None:  # without a gradient an optimiser's momentum goes on
+            self.entries.copy_(torch.where(self._at_rest(learning.counts), learning.entries, self.entries))
+        renewed = self._renew(learning, price)
+        if not isinstance(learning.touched, slice):
+            self._show(tensor, torch.cat([self._shown_in_turn(tensor), learning.touched]).unique())
+        elif learning.counts is None:
             self._show(tensor, _ALL)
-            return
-        count = max(1, _SHOWN // tensor[0, 0].numel())
-        turn = self._turn(1, count, tensor.shape[1], tensor.device)
-        self._show(tensor, turn if touched is None else torch.cat([turn, touched]).unique())
+        else:
+            rest = learning.counts.argmax(1).to(self.codes.dtype)
+            moved = (self.codes.flatten(1) != rest[:, None]).any(0)
+            moved[renewed] = True
+            self._show_cells(tensor, moved.nonzero()[:, 0])
 
     def revive(self) -> None:
-        """Entries that no cell shows move beside those that err most, and share their cells. Of learned codes."""
+        """Entries that no cell shows move beside those that err most, and share their cells. Of learned codes.
+
+        Not where bits have a price. Cells at rest then err most of all: they would take what is near, however dear, and
+        a turn of renewals passes until all are back at rest.
+        """
+        if self.steps:
+            return
         for group, codes in zip(self.groups, self.codes, strict=True):
             rows = np.ascontiguousarray(array_of(self.latent[group]).reshape(group.stop - group.start, -1).T)
             entries = np.ascontiguousarray(array_of(self.features()[group]).T)
@@ -196,49 +223,57 @@ class CodedGrid(nn.Module):
 
     def usage(self) -> Int[Tensor, "groups entries"]:
         """How many cells have each code."""
-        return torch.stack([self._counts(codes) for codes in self.codes])
-
-    def _counts(self, codes: Int[Tensor, "*cells"]) -> Int[Tensor, "entries"]:
-        return torch.bincount(codes.flatten(), minlength=self.entries.shape[1])
+        return torch.stack([torch.bincount(codes.flatten(), minlength=self.entries.shape[1]) for codes in self.codes])
 
     def expected_bits(self) -> float:
         """About what the grid would take if it were written."""
-        of_codes = sum(float((self._counts(codes) * self._lengths(codes)).sum()) for codes in self.codes)
+        of_codes = sum(float((counts * _lengths(counts)).sum()) for counts in self.usage())
         return of_codes + _BITS_OF_ENTRIES * self.entries.numel()
 
     def write(self) -> bytes:
         """The bytes of the grid."""
         return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64))
 
-    def _renew(self, slices: Tensor | slice, price: float) -> None:
-        """The nearest entry for the cells of these slices, or for those whose turn it is.
+    def _swap(self, tensor: Tensor) -> None:
+        """Shown values and latent change places, so that the optimiser's update goes to the latent."""
+        tensor.data, self.latent = self.latent, tensor.data
+
+    def _at_rest(self, counts: Int[Tensor, "groups entries"]) -> Bool[Tensor, "channels entries"]:
+        """The commonest entry of each group."""
+        resting = functional.one_hot(counts.argmax(1), counts.shape[1]).bool()
+        return torch.cat(
+            [row.expand(group.stop - group.start, -1) for row, group in zip(resting, self.groups, strict=True)]
+        )
+
+    def _renew(self, learning: _Learning, price: float) -> Tensor | slice:
+        """The nearest entry for the cells that were touched, or for those whose turn it is.
 
         Where bits have a price, it is the entry with the least sum of half the squared distance times the mean square
         of the cell's gradients, and the price times the length of its code.
+
+        Returns:
+            Which cells these are.
         """
-        inner = self.codes[0, 0].numel()
+        slices, inner = learning.touched, self.codes[0, 0].numel()
         total = self.codes[0].numel() if isinstance(slices, slice) else len(slices) * inner
-        cells = self._turn(0, self._renewed, total, self.codes.device)
+        cells = self._turn(0, self._renewed, total)
         if not isinstance(slices, slice):
-            cells = slices[cells // inner] * inner + cells % inner
+            places = torch.arange(cells.start, cells.stop, device=slices.device)
+            cells = slices[places // inner] * inner + places % inner
         features = self.features()
         prices = self._prices(cells, price) if price else None
-        for group, codes in zip(self.groups, self.codes, strict=True):
+        for number, (group, codes) in enumerate(zip(self.groups, self.codes, strict=True)):
             entries, latent = features[group], self.latent[group].flatten(1)
             values = latent[:, cells]
-            if prices is None:
+            if prices is None or learning.counts is None:
                 found = closest(values, entries)
             else:
-                found = cheapest(values, entries, prices, self._lengths(codes))
+                found = cheapest(values, entries, prices, _lengths(learning.counts[number]))
             codes.view(-1)[cells] = found.to(codes.dtype)
-            latent[:, cells] = values.lerp(entries[:, found], _PULL)
+            latent[:, cells] = values.lerp(entries.T.contiguous().index_select(0, found).T, _PULL)
+        return cells
 
-    def _lengths(self, codes: Int[Tensor, "*cells"]) -> Float[Tensor, "entries"]:
-        """Bits of each code, by how many cells have it."""
-        shown = self._counts(codes) + 1.0
-        return (shown.sum() / shown).log2()
-
-    def _prices(self, cells: Int[Tensor, "n"], price: float) -> Float[Tensor, "n"]:
+    def _prices(self, cells: Tensor | slice, price: float) -> Float[Tensor, "n"]:
         """Of a bit in each of these cells, in squared distances of its features."""
         squares = self.squares[cells] / self.steps.clamp_min(1)
         return (price / squares).minimum(_DEAREST * self.scale.square())
@@ -250,17 +285,29 @@ class CodedGrid(nn.Module):
             rows = features[group].T.contiguous().index_select(0, chosen.flatten().int())
             tensor[group, slices] = rows.T.unflatten(1, chosen.shape)
 
-    def _turn(self, which: int, count: int, total: int, device: Any) -> Int[Tensor, "n"]:
-        """The next ``count`` of ``total`` in turn, or all."""
-        if count >= total:
-            return torch.arange(total, device=device)
-        first = int(self.turns[which]) % total
-        self.turns[which] = (first + count) % total
-        return torch.arange(first, first + count, device=device) % total
+    def _show_cells(self, tensor: Tensor, cells: Int[Tensor, "n"]) -> None:
+        entries = self.features().T.contiguous()
+        rows = [
+            entries[:, group].index_select(0, codes.view(-1).index_select(0, cells).int())
+            for group, codes in zip(self.groups, self.codes, strict=True)
+        ]
+        tensor.flatten(1).T.index_copy_(0, cells, torch.cat(rows, dim=1))
+
+    def _shown_in_turn(self, tensor: Tensor) -> Int[Tensor, "n"]:
+        """Slices whose turn it is to show moved entries."""
+        turn = self._turn(1, max(1, _SHOWN // tensor[0, 0].numel()), tensor.shape[1])
+        return torch.arange(turn.start, turn.stop, device=tensor.device)
+
+    def _turn(self, which: int, count: int, total: int) -> slice:
+        """The next ``count`` of ``total`` in turn, fewer at their end."""
+        first = int(self.turns[which])
+        first = first if first < total else 0
+        last = min(first + count, total)
+        self.turns[which] = last
+        return slice(first, last)
 
 
-def _add(total: Tensor, tensor: Tensor, slices: Tensor | slice, sign: int) -> None:
-    if isinstance(slices, slice):
-        total.add_(tensor, alpha=sign)
-    else:
-        total[:, slices] += sign * tensor[:, slices]
+def _lengths(counts: Int[Tensor, "entries"]) -> Float[Tensor, "entries"]:
+    """Bits of each code, by how many cells have it."""
+    shown = counts + 1.0
+    return (shown.sum() / shown).log2()
