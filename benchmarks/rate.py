@@ -32,9 +32,9 @@ from fieldpress.coding import frames
 from fieldpress.compressors import Entropy, Video
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guidance, Written, build_guide
-from fieldpress.decoders import Head
+from fieldpress.decoders import Head, Postfilter
 from fieldpress.decoders.head import PAINTED, HeadDecoder
-from fieldpress.encodings import Film
+from fieldpress.encodings import Film, WideFilm
 from fieldpress.encodings.film import CELL, FEATURES
 from fieldpress.field import Decoder, Field, FieldConfig, Latent
 from fieldpress.metrics import luma, picture_psnr
@@ -74,7 +74,7 @@ class Variant:
     """Of SVT-AV1, beside the preset's own."""
     colour_scale: float = start.COLOUR_SCALE
     head: str = "closed form"
-    """Or plain, network, shipped, shipped and tuned."""
+    """Or plain, postfilter, network, shipped, shipped and tuned."""
 
 
 def av1(preset: str) -> Callable[[float], Compressor]:
@@ -99,10 +99,13 @@ VARIANTS = (
     replace(BASE, name="pyramids of 16 pictures, not 32", parameters={"hierarchical-levels": "4"}),
     replace(BASE, name="colour as strong as in a video", colour_scale=1.0),
     replace(BASE, name="colour twice as strong", colour_scale=2.0),
+    replace(BASE, name="more of the bits in key pictures", parameters={
+        "lambda-scale-factors": "90,115,90,90,128,128,100"}),
     replace(BASE, name="plain head", head="plain"),
+    replace(BASE, name="network from photographs beside the head (the preset's own)", head="postfilter"),
     replace(BASE, name="network behind the head, fresh, 1,000 steps", head="network"),
-    replace(BASE, name="network behind the head, shipped", head="shipped"),
-    replace(BASE, name="network behind the head, shipped, 500 steps", head="shipped and tuned"),
+    replace(BASE, name="network behind the head, from two clips", head="shipped"),
+    replace(BASE, name="network behind the head, from two clips, 500 steps", head="shipped and tuned"),
 )  # fmt: skip
 
 
@@ -172,7 +175,8 @@ def carried(path: Path, block: int) -> Shot:
 
 def film_of(shot: Shot, variant: Variant, crf: float) -> tuple[Field, int]:
     """The decoded film with a plain head, and the film's bytes."""
-    field = FieldConfig({"film": Film(*shot.rgb.shape[:3])}, Head()).build().requires_grad_(False)
+    film, head = (WideFilm, Postfilter()) if variant.head == "postfilter" else (Film, Head())
+    field = FieldConfig({"film": film(*shot.rgb.shape[:3])}, head).build().requires_grad_(False)
     with mock.patch.object(start, "COLOUR_SCALE", variant.colour_scale):
         start.start_film(field, shot.rgb, shot.signal.matrix)
     grids = list(field.encodings["film"].parameters())
@@ -205,10 +209,11 @@ def measure(shot: Shot, variant: Variant, crf: float, shipped: list[Tensor]) -> 
     head = cast(HeadDecoder, field.decoder)
     size = film_bytes + FRAMING
     if variant.head != "plain":
-        guide = build_guide(Entropy(step=1 / 64, unit="absolute"), Guidance(), [head.weight, head.bias])
-        fit_head(field, shot.rgb, 8.0 * film_bytes, [Written(guide, [head.weight, head.bias])])
-        size += round(guide.size([head.weight, head.bias]) / 8)
-    if variant.head not in ("plain", "closed form"):
+        tensors = [head.weight, head.bias, *([] if head.expectation is None else [head.expectation])]
+        guide = build_guide(Entropy(step=1 / 64, unit="absolute"), Guidance(), tensors)
+        fit_head(field, shot.rgb, 8.0 * film_bytes, [Written(guide, tensors)])
+        size += round(guide.size(tensors) / 8)
+    if variant.head not in ("plain", "closed form", "postfilter"):
         torch.manual_seed(0)
         network = Network(head)
         before = [torch.zeros_like(parameter) for parameter in network.learned()]

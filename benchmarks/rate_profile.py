@@ -24,10 +24,11 @@ from fieldpress.compressors import Entropy, Video
 from fieldpress.compressors.guides import Guidance, Written, build_guide
 from fieldpress.compressors.pictures import aligned
 from fieldpress.compressors.samples import fixed_samples, fixed_values
-from fieldpress.decoders import Head
-from fieldpress.decoders.head import PAINTED, HeadDecoder
-from fieldpress.encodings import Film
-from fieldpress.encodings.film import CELL, FEATURES
+from fieldpress.decoders import Postfilter
+from fieldpress.decoders.head import PAINTED
+from fieldpress.decoders.postfilter import NEURONS, WINDOW, PostfilterDecoder, shipped
+from fieldpress.encodings import WideFilm
+from fieldpress.encodings.film import CELL, CHANNELS
 from fieldpress.field import FieldConfig
 from fieldpress.pictures import to_bytes
 from fieldpress.sources import load
@@ -54,8 +55,8 @@ def main() -> None:
     operations, copied = floors()
     encoding, decoding = {}, {}
 
-    field = FieldConfig({"film": Film(pictures, height, width)}, Head()).build().requires_grad_(False)
-    film, head = field.encodings["film"], cast(HeadDecoder, field.decoder)
+    field = FieldConfig({"film": WideFilm(pictures, height, width)}, Postfilter()).build().requires_grad_(False)
+    film, head = field.encodings["film"], cast(PostfilterDecoder, field.decoder)
     encoding["clip to film"] = spent(lambda: start_film(field, rgb, source.signal.matrix), 1)
     grids = list(film.parameters())
     arrays = [grid.numpy() for grid in grids]
@@ -71,23 +72,28 @@ def main() -> None:
     decoding["samples to numbers"] = spent(lambda: fixed_values(samples, BITS, AMPLITUDE))
     for grid, array in zip(grids, codec.decode_all(data, [tuple(grid.shape) for grid in grids]), strict=True):
         grid.copy_(torch.from_numpy(array))
-    guide = build_guide(Entropy(step=1 / 64, unit="absolute"), Guidance(), [head.weight, head.bias])
-    chunk = Written(guide, [head.weight, head.bias])
+    weights = [head.weight, head.bias, head.noise]
+    chunk = Written(build_guide(Entropy(step=1 / 64, unit="absolute"), Guidance(), weights), weights)
     encoding["head, in closed form"] = spent(lambda: fit_head(field, rgb, 8.0 * len(data), [chunk]), 1)
 
     part = view(source.signal)
     rendered = spent(lambda: [None for _ in part.render(field)])
-    cells = torch.rand(1, FEATURES // 9, -(-height // CELL) + 2, -(-width // CELL) + 2)
-    kernel = torch.rand(PAINTED, FEATURES // 9, 3, 3)
+    rows, columns, reach = -(-height // CELL), -(-width // CELL), WideFilm.neighbours // 2
+    cells = torch.rand(1, CHANNELS, rows + 2 * reach, columns + 2 * reach)
+    kernel = torch.rand(PAINTED + NEURONS, CHANNELS, WideFilm.neighbours, WideFilm.neighbours)
     convolved = pictures * spent(lambda: functional.conv2d(cells, kernel), 20)
+    neurons, last = torch.rand(NEURONS, rows * columns), torch.rand(PAINTED, NEURONS)
+    mended = pictures * spent(lambda: last @ shipped().neurons(neurons), 20)
     colours = torch.rand(3, 1, height, width)
     shown = pictures * spent(lambda: to_bytes(colours).movedim(0, -1).contiguous(), 20)
     decoding["the head's convolution"] = convolved
+    decoding["its network's other layers"] = mended
     decoding["colours to interleaved bytes"] = shown
-    decoding["cells, pixels and the rest"] = max(0.0, rendered - convolved - shown)
+    decoding["cells, pixels and the rest"] = max(0.0, rendered - convolved - mended - shown)
     encoding["decoding again"] = sum(decoding.values())
 
-    arithmetic = 2 * pixels / CELL**2 * PAINTED * FEATURES / operations
+    products = (PAINTED + NEURONS) * WINDOW + NEURONS * NEURONS + PAINTED * NEURONS
+    arithmetic = 2 * pixels / CELL**2 * products / operations
     # Read a 10-bit sample, write and read the film in floats, write the colours, read them, write bytes.
     memory = pixels * (1.5 * 2 + 2 * 1.5 * 4 + 2 * 3 * 4 + 3) / copied
     result = {

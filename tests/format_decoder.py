@@ -3,10 +3,12 @@
 The page's own listing reads the container. As short as can be: a field is asked for one place at a time.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -79,7 +81,7 @@ def beginning_of(file: bytes) -> tuple[int, list[dict[str, np.ndarray]]]:
                 arrays = decode_chunk(compressor, data, shapes)
             else:
                 encodings = {field["field"]["encodings"][name.split(".")[0]]["id"] for name in names}
-                assert encodings <= {"film", "volume"}
+                assert encodings <= {"film", "wide-film", "volume"}
                 assert {shape[1] for shape in shapes} == {k}
                 k, arrays = decode_beginning(compressor, data, shapes)
             tensors |= zip(names, arrays, strict=True)
@@ -403,8 +405,8 @@ def pictures(compressor: Table, data: bytes, time: int, rows: int, columns: int,
 def codes_at(field: Table, tensors: dict[str, np.ndarray], t: float, y: float, x: float) -> np.ndarray:
     """The 8-bit colour at a place."""
     place = np.array([t, y, x], np.float32)
-    if field["decoder"]["id"] == "head":
-        return codes_of_colour(head(field["encodings"], tensors, place))
+    if field["decoder"]["id"] in ("head", "postfilter"):
+        return codes_of_colour(head(field, tensors, place))
     features = [READERS[config["id"]](config, name, tensors, place) for name, config in field["encodings"].items()]
     colour = DECODERS[field["decoder"]["id"]](field["decoder"], tensors, np.concatenate(features), place[0])
     return codes_of_colour(colour)
@@ -460,20 +462,35 @@ def read_volume(config: Table, name: str, tensors: dict[str, np.ndarray], place:
     return np.concatenate(features)
 
 
-def read_film(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
-    """The features of all cells, (54, rows, columns), from the tensors at one time."""
+def read_film(luma: np.ndarray, chroma: np.ndarray, reach: int) -> np.ndarray:
+    """The features of all cells, (6 * neighbours**2, rows, columns), from the tensors at one time."""
     luma = np.pad(luma[0], [(0, side % 2) for side in luma.shape[1:]], mode="edge")
     channels = np.stack([*(luma[p::2, q::2] for p in (0, 1) for q in (0, 1)), *chroma])
-    around, (_, rows, columns) = np.pad(channels, [(0, 0), (1, 1), (1, 1)], mode="edge"), channels.shape
-    features = [
-        c[1 + i : 1 + i + rows, 1 + j : 1 + j + columns] for c in around for i in (-1, 0, 1) for j in (-1, 0, 1)
-    ]
-    return np.stack(features)
+    around, (_, rows, columns) = np.pad(channels, [(0, 0), (reach, reach), (reach, reach)], mode="edge"), channels.shape
+    offsets = range(2 * reach + 1)
+    return np.stack([c[i : i + rows, j : j + columns] for c in around for i in offsets for j in offsets])
 
 
-def head(encodings: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
-    ((name, film),) = encodings.items()
-    f = read_film(*(read(tensors[f"{name}.{grid}"], place[:1], (0,)) for grid in ("luma", "chroma")))
+NETWORK = Path(__file__).parents[1] / "src/fieldpress/decoders/postfilter.f2"
+NETWORK_SHA256 = "d78042b3b754a1fc9780b79830b42beef88c0cbad51c993f849165ee6aefaaf9"
+
+
+def neurons(features: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The 32 numbers that the shipped network says of every cell."""
+    data = NETWORK.read_bytes()
+    assert hashlib.sha256(data).hexdigest() == NETWORK_SHA256
+    numbers = np.frombuffer(data, "<f2").astype(np.float32)
+    u, v, w, z = np.split(numbers[:5888], [4800, 4832, 5856])
+    loudness = np.exp2(np.clip(noise, -14, 0))
+    hidden = np.tensordot(u.reshape(32, 150), features / (4 * loudness), 1) + v[:, None, None]
+    hidden = np.tensordot(w.reshape(32, 32), np.maximum(hidden, hidden / 10), 1) + z[:, None, None]
+    return 2 * loudness * np.maximum(hidden, hidden / 10)
+
+
+def head(field: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    ((name, film),) = field["encodings"].items()
+    reach = {"film": 1, "wide-film": 2}[film["id"]]
+    f = read_film(*(read(tensors[f"{name}.{grid}"], place[:1], (0,)) for grid in ("luma", "chroma")), reach)
     base = np.zeros((12, 6, 3, 3), np.float32)  # row, channel, row offset + 1, column offset + 1
     for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
         base[k, k, 1, 1] = 1
@@ -481,7 +498,13 @@ def head(encodings: Table, tensors: dict[str, np.ndarray], place: np.ndarray) ->
         for row, channel in [(4 + k, 4), (8 + k, 5)]:
             for i, j, number in [(0, 0, 9 / 16), (0, a, 3 / 16), (b, 0, 3 / 16), (b, a, 1 / 16)]:
                 base[row, channel, 1 + i, 1 + j] = number
-    n = np.tensordot(tensors["decoder.weight"] + base.reshape(12, 54), f, 1) + tensors["decoder.bias"][:, None, None]
+    base = base.reshape(12, 54)
+    if field["decoder"]["id"] == "postfilter":
+        last = np.frombuffer(NETWORK.read_bytes(), "<f2")[5888:].astype(np.float32).reshape(12, 32)
+        base = np.concatenate([base, last / 2], axis=1)
+        near = f.reshape(6, 5, 5, *f.shape[1:])[:, 1:4, 1:4].reshape(54, *f.shape[1:])
+        f = np.concatenate([near, neurons(f, tensors["decoder.noise"])])
+    n = np.tensordot(tensors["decoder.weight"] + base, f, 1) + tensors["decoder.bias"][:, None, None]
     pixels = np.zeros((3, 2 * f.shape[1], 2 * f.shape[2]), np.float32)
     for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
         pixels[:, p::2, q::2] = np.tensordot(tensors["decoder.colours"], n[[k, 4 + k, 8 + k]], 1) + 0.5

@@ -113,7 +113,7 @@ def test_decoding_loads_nothing_that_encodes():
 def test_building_a_decoder_for_a_file_does_not_load_a_compiler(decoder: str):
     # Of a second or more. What triggers it are random numbers on the device of shapes: see decoders/perceptron.py.
     build = "import torch\nfrom fieldpress.decoders import DECODERS\nwith torch.device('meta'):\n    "
-    features = 9 * 6 if decoder == "head" else 8
+    features = {"head": 9 * 6, "postfilter": 25 * 6}.get(decoder, 8)
     loaded = loaded_by(f"{build}DECODERS[{decoder!r}]().build({features})")
     assert "fieldpress.decoders.mlp" in loaded
     assert not loaded & {"torch._dynamo", "torch.fx.experimental.symbolic_shapes"}

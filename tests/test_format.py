@@ -31,8 +31,8 @@ from fieldpress.compressors import (
 )
 from fieldpress.config import to_plain
 from fieldpress.container import Chunk, write
-from fieldpress.decoders import DECODERS, Head, Mlp, RadianceMlp, Siren
-from fieldpress.encodings import ENCODINGS, Dense, Film, Flow, HashGrid, Nested, Planes, Volume
+from fieldpress.decoders import DECODERS, Head, Mlp, Postfilter, RadianceMlp, Siren
+from fieldpress.encodings import ENCODINGS, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
 from fieldpress.encodings.volume import Level
 from fieldpress.field import EncodingConfig, FieldConfig
 from fieldpress.presets import recipe
@@ -165,6 +165,8 @@ FIELDS = {
     "flow of planes": FieldConfig({"flow": Flow((2, 3, 4), PLANES)}, Mlp(width=6, depth=2)),
     "flow of nested planes": FieldConfig({"flow3": Flow((1, 5, 2), NESTED)}, Siren(width=5, depth=1)),
     "film and head": FieldConfig({"film": Film(3, 21, 34)}, Head()),
+    "wide film and postfilter": FieldConfig({"film": WideFilm(3, 21, 34)}, Postfilter()),
+    "wide film of other sizes than the picture": FieldConfig({"film2": WideFilm(1, 7, 5)}, Postfilter()),
     "film of other sizes than the picture": FieldConfig({"film2": Film(1, 7, 5)}, Head()),
     "no neighbours": FieldConfig({"volume": Volume((Level(3, 1, 6, 5),), 1, "linear")}, Mlp(width=4, depth=2)),
 }

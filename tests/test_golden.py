@@ -29,6 +29,7 @@ GOLDEN = {
         "nvp-fit",
         "nvp-fit-with-planes",
         "pieces",
+        "postfilter",
         "published",
         "radiance-dense",
         "radiance-hash",

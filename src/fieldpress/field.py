@@ -106,6 +106,8 @@ class EncodingConfig(ABC):
     """The sizes of an encoding; stored in the file header. Concrete classes are frozen dataclasses."""
 
     id: ClassVar[str]
+    name: ClassVar[str] = ""
+    """What fields call it, if not by its id."""
     cell: ClassVar[int] = 1
     """Pixels along a side of what it gives at a place; above 1, only centres of such cells can be asked for."""
 
@@ -225,13 +227,14 @@ class FieldConfig:
     """What a file stores of a field: enough to build it and to load its tensors."""
 
     encodings: dict[str, EncodingConfig]
-    """By name, in feature order. A name is the encoding's id, with a number behind it where there are several."""
+    """By name, in feature order: the encoding's own name or its id, with a number behind it where there are several."""
     decoder: DecoderConfig
 
     def __post_init__(self) -> None:
         for name, config in self.encodings.items():
-            if not re.fullmatch(f"{config.id}[0-9]*", name):
-                raise ValueError(f"an encoding is named {name[:80]!r}; expected {config.id!r}, a number may follow")
+            expected = config.name or config.id
+            if not re.fullmatch(f"{expected}[0-9]*", name):
+                raise ValueError(f"an encoding is named {name[:80]!r}; expected {expected!r}, a number may follow")
         features = sum(config.features() for config in self.encodings.values())
         if not 1 <= features <= MAX_FEATURES:
             raise ValueError(f"the encodings of a field give 1 to {MAX_FEATURES} features, not {features}")

@@ -14,6 +14,7 @@ from fieldpress.encodings.nested import Nested
 from fieldpress.encodings.octree import MAX_DEPTH, Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Level, Volume
+from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import EncodingConfig
 
 _FLOW_PICTURES = 4
@@ -31,12 +32,21 @@ class Grids(ABC):
 
     id: ClassVar[str]
 
+    @property
+    def main(self) -> str:
+        """The encoding that takes most of the numbers: a clip's volume, or what carries a scene's features."""
+        return self.id
+
 
 class ClipGrids(Grids):
     """A rule that sizes encodings from a clip's pictures, rows and columns."""
 
     per_pixel: ClassVar[float] = 0.0
     """Numbers in the grids per pixel of the clip, at most, as far as they grow with the clip."""
+
+    @property
+    def main(self) -> str:
+        return "volume"
 
     @abstractmethod
     def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
@@ -82,8 +92,22 @@ class FilmGrids(ClipGrids):
     id: ClassVar[str] = "film"
     per_pixel: ClassVar[float] = 1.5
 
+    @property
+    def main(self) -> str:
+        return "film"
+
     def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
         return {"film": Film(frames, height, width)}
+
+
+@dataclass(frozen=True)
+class WideFilmGrids(FilmGrids):
+    """A film that is read more widely, as the decoder ``postfilter`` needs it."""
+
+    id: ClassVar[str] = "wide-film"
+
+    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+        return {"film": WideFilm(frames, height, width)}
 
 
 @dataclass(frozen=True)
@@ -267,4 +291,6 @@ class DenseGrids(SceneGrids):
         return {"octree": replace(octree, channels=0), "dense": Dense(self.channels, self.side)}
 
 
-GRIDS = Registry("grids", Grids, FilmGrids, FittedGrids, KeyframeGrids, NvpGrids, OctreeGrids, HashGrids, DenseGrids)
+GRIDS = Registry(
+    "grids", Grids, FilmGrids, WideFilmGrids, FittedGrids, KeyframeGrids, NvpGrids, OctreeGrids, HashGrids, DenseGrids
+)

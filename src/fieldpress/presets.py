@@ -7,7 +7,7 @@ from fieldpress.compressors import Dictionary, Entropy, Octants, Raw, Uniform, V
 from fieldpress.compressors.base import MAX_QUALITY, Compressor
 from fieldpress.compressors.guides import Guidance
 from fieldpress.config import unknown
-from fieldpress.decoders import DistanceMlp, Head, Mlp, RadianceMlp, Siren
+from fieldpress.decoders import DistanceMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
 from fieldpress.encodings.octree import Octree
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig
@@ -22,6 +22,7 @@ from fieldpress.grids import (
     NvpGrids,
     OctreeGrids,
     SceneGrids,
+    WideFilmGrids,
 )
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.sources.cutting import LONG_PIXELS, USUAL_PIXELS, cut
@@ -101,8 +102,8 @@ class Recipe:
 
     @property
     def features_rule(self) -> str:
-        """The rule of the plan that takes most of the numbers: a clip's volume, or what carries a scene's features."""
-        return self.grids.id if isinstance(self.grids, SceneGrids | FilmGrids) else "volume"
+        """The rule of the plan for what takes most of the numbers."""
+        return self.grids.main
 
     def scene_field(self, octree: Octree) -> FieldConfig:
         """The field for a scene with this octree.
@@ -170,8 +171,8 @@ _RECIPES = [
     Recipe(
         name="rate",
         about="video: the clip as a film that AV1 codes at its best, and a head that mends what it leaves; the default",
-        grids=FilmGrids(),
-        decoder=Head(),
+        grids=WideFilmGrids(),
+        decoder=Postfilter(),
         plan=_FILM_PLAN,
         training=_FILM_TRAINING,
     ),

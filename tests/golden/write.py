@@ -26,6 +26,8 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress.compressors import Compressor, Dictionary, Entropy, LowRank, Octants, Raw, Tucker, Uniform, Video
 from fieldpress.container import VERSION
+from fieldpress.decoders import Head
+from fieldpress.grids import FilmGrids
 from fieldpress.presets import Recipe, recipe
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
@@ -80,6 +82,9 @@ SHAPE_PLAN: dict[str, Compressor] = {
 }
 
 
+NARROW = replace(recipe("rate"), grids=FilmGrids(), decoder=Head())
+
+
 def encoded(chosen: Recipe, frames: int, height: int = 32, width: int = 40) -> bytes:
     """The file of a tiny source, trained for five steps."""
     with TemporaryDirectory() as folder:
@@ -108,8 +113,9 @@ def files() -> dict[str, bytes]:
         "nvp-fit": encoded(recipe("nvp-fit"), frames=4),
         "nvp-fit-with-planes": encoded(replace(recipe("nvp-fit"), grids=planes), frames=3),
         "image": encoded(recipe("image"), frames=1),
-        "film": encoded(recipe("rate"), frames=3, height=27, width=33),
-        "pieces": encoded(recipe("rate"), frames=65, height=24, width=24),
+        "film": encoded(NARROW, frames=3, height=27, width=33),
+        "pieces": encoded(NARROW, frames=65, height=24, width=24),
+        "postfilter": encoded(recipe("rate"), frames=3, height=27, width=33),
         "published": press(PUBLISHED, CLIP, ENTROPY_PLAN),
         "hevc": press(FITTED, CLIP, HEVC_PLAN),
         "raw-image": press(STILL, PICTURE, {"*": Raw()}),

@@ -4,10 +4,11 @@ from fieldpress.config import Registry
 from fieldpress.decoders.distance import DistanceMlp
 from fieldpress.decoders.head import Head
 from fieldpress.decoders.mlp import Mlp
+from fieldpress.decoders.postfilter import Postfilter
 from fieldpress.decoders.radiance import RadianceMlp
 from fieldpress.decoders.siren import Siren
 from fieldpress.field import DecoderConfig
 
-DECODERS = Registry("decoder", DecoderConfig, Mlp, Siren, RadianceMlp, DistanceMlp, Head)
+DECODERS = Registry("decoder", DecoderConfig, Mlp, Siren, RadianceMlp, DistanceMlp, Head, Postfilter)
 
-__all__ = ["DECODERS", "DistanceMlp", "Head", "Mlp", "RadianceMlp", "Siren"]
+__all__ = ["DECODERS", "DistanceMlp", "Head", "Mlp", "Postfilter", "RadianceMlp", "Siren"]

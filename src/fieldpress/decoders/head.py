@@ -6,8 +6,7 @@
 
 What a film leaves to mend is colour at half resolution: how a clip's colours follow its edges. The weights are found by
 least squares, and are differences to those that show the film as it is, so that a file holds only what they gain.
-Layers of neurons behind them were measured, started fresh and from shipped weights, and did not pay for their bits
-(docs/rate.md): the filters inside modern codecs have done that work.
+What a network adds to that is in :mod:`fieldpress.decoders.postfilter`.
 """
 
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ class Head(DecoderConfig):
 
     id: ClassVar[str] = "head"
     cell: ClassVar[int] = CELL
+    reads: ClassVar[int] = FEATURES
+    """Features of the film that it goes with."""
 
     def build(self, features: int) -> "HeadDecoder":
         self._check(features)
@@ -46,8 +47,8 @@ class Head(DecoderConfig):
         return {"colours": (3, 3), "weight": (PAINTED, FEATURES), "bias": (PAINTED,)}
 
     def _check(self, features: int) -> None:
-        if features != FEATURES:
-            raise ValueError(f"a head reads one film, which has {FEATURES} features, not {features}")
+        if features != self.reads:
+            raise ValueError(f"a {self.id} reads one film, which has {self.reads} features, not {features}")
 
 
 class HeadDecoder(Decoder):
@@ -55,22 +56,37 @@ class HeadDecoder(Decoder):
 
     Attributes:
         colours: (3, 3), from a film's (y, u, v) to RGB around 0.5.
-        weight: (12, 54), added to :func:`plain_weight`.
+        weight: (12, inputs), added to :meth:`base`.
         bias: (12,).
     """
 
     cell = CELL
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int = FEATURES) -> None:
         super().__init__()
         self.colours = nn.Parameter(torch.tensor(_AS_IT_IS))
-        self.weight = nn.Parameter(torch.zeros(PAINTED, FEATURES))
+        self.weight = nn.Parameter(torch.zeros(PAINTED, inputs))
         self.bias = nn.Parameter(torch.zeros(PAINTED))
+
+    def base(self) -> Float[Tensor, "12 inputs"]:
+        """The weights of a head that has learned nothing of its clip."""
+        return plain_weight().to(self.weight)
+
+    def inputs(self, latent: Latent) -> Float[Tensor, "inputs *query"]:
+        """What the weights are multiplied with."""
+        return latent.linear(torch.eye(FEATURES).to(self.weight), self.weight.new_zeros(FEATURES))
+
+    @property
+    def expectation(self) -> nn.Parameter | None:
+        """What :meth:`expect` sets, if anything."""
+        return None
+
+    def expect(self, error: float) -> None:
+        """Takes up how large the film's errors are: the mean squared error of its luma."""
 
     def forward(self, latent: Latent) -> Tensor:
         # Colours are mixed before the convolution, not in every pixel behind it.
-        mixed = self._in_rgb(self.weight + plain_weight().to(self.weight))
-        return latent.linear(mixed, self._in_rgb(self.bias[:, None]).flatten() + 0.5)
+        return latent.linear(self._in_rgb(self.weight + self.base()), self._in_rgb(self.bias[:, None]).flatten() + 0.5)
 
     def _in_rgb(self, painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
         return (self.colours @ painted.reshape(3, -1)).reshape(painted.shape)

@@ -9,8 +9,9 @@ from fieldpress.encodings.nested import Nested
 from fieldpress.encodings.octree import Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
+from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import EncodingConfig
 
-ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film)
+ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film, WideFilm)
 
-__all__ = ["ENCODINGS", "Dense", "Film", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume"]
+__all__ = ["ENCODINGS", "Dense", "Film", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume", "WideFilm"]

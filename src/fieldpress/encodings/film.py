@@ -3,8 +3,8 @@
 The two grids have the layout that video codecs are made for (4:2:0), so a compressor can write them as one film. A
 place reads what its cell and the eight around it hold: a linear layer over that is a 3 x 3 convolution at half the
 resolution, which sees 6 x 6 pixels at a quarter of the places. Source of the layout: the space-to-depth inputs of
-in-loop filters for video codecs; a decoder that paints whole cells (:attr:`~fieldpress.field.Decoder.cell`) goes
-with it.
+in-loop filters for video codecs; a decoder that paints whole cells (:attr:`~fieldpress.field.Decoder.cell`) goes with
+it.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ CELL = 2
 CHANNELS = CELL * CELL + 2
 """Numbers of a cell: its four pixels' brightness, row by row, and two of colour."""
 NEIGHBOURS = 3
+"""Cells along a side of what a place of a :class:`Film` reads."""
 FEATURES = CHANNELS * NEIGHBOURS**2
-_OFFSETS = (-1, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Film(EncodingConfig):
 
     id: ClassVar[str] = "film"
     cell: ClassVar[int] = CELL
+    neighbours: ClassVar[int] = NEIGHBOURS
 
     frames: int
     height: int
@@ -47,7 +48,7 @@ class Film(EncodingConfig):
         return FilmEncoding(self)
 
     def features(self) -> int:
-        return FEATURES
+        return CHANNELS * self.neighbours**2
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         rows, columns = self.cells
@@ -71,13 +72,15 @@ class FilmEncoding(Encoding):
         shapes = config.shapes()
         self.luma = nn.Parameter(torch.zeros(shapes["luma"]))
         self.chroma = nn.Parameter(torch.zeros(shapes["chroma"]))
-        self.channels = FEATURES
+        self.channels = config.features()
+        self._reach = config.neighbours // 2
         self.picture_sides = (config.height, config.width)
 
     def forward(self, query: Query) -> Tensor:
         if isinstance(query, Lattice):
             cells = self._surroundings(query)
-            return functional.unfold(cells, NEIGHBOURS).reshape(len(cells), FEATURES, *query.shape[1:]).movedim(1, 0)
+            around = functional.unfold(cells, self.config.neighbours)
+            return around.reshape(len(cells), self.channels, *query.shape[1:]).movedim(1, 0)
         return self._points(query)
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
@@ -85,19 +88,19 @@ class FilmEncoding(Encoding):
             # CUDA rounds what a convolution is given to 11 bits (TF32), unless a setting of the whole process says
             # otherwise; what a matrix product is given it leaves as it is.
             return super().linear(query, weight)
-        kernel = weight.reshape(-1, CHANNELS, NEIGHBOURS, NEIGHBOURS)
+        kernel = weight.reshape(-1, CHANNELS, self.config.neighbours, self.config.neighbours)
         return functional.conv2d(self._surroundings(query), kernel).movedim(1, 0)
 
     def _surroundings(self, query: Lattice) -> Float[Tensor, "t channel y x"]:
-        """The cells of a lattice, which are a run in both directions, with one more around them."""
+        """The cells of a lattice, which are a run in both directions, with those around them."""
         rows, columns = (self._cells(query, axis) for axis in (1, 2))
         times = taps(query.t, self.config.frames)
         needed, place = torch.unique(torch.cat([times.lower, times.upper]), return_inverse=True)
         window, margins = [], []
         for cells, count in zip((rows, columns), self.config.cells, strict=True):
             first, last = int(cells[0]), int(cells[-1])
-            window.append(slice(max(first - 1, 0), min(last + 2, count)))
-            margins.append((int(first == 0), int(last == count - 1)))
+            window.append(slice(max(first - self._reach, 0), min(last + 1 + self._reach, count)))
+            margins.append((max(self._reach - first, 0), max(last + 1 + self._reach - count, 0)))
         values = self._read(needed, *window)
         if times.share is not None or len(needed) < len(query.t) or not torch.equal(needed, times.lower):
             lower, upper = place.split(len(times.lower))
@@ -127,10 +130,11 @@ class FilmEncoding(Encoding):
     def _gather(self, times: Tensor, rows: Tensor, columns: Tensor) -> Float[Tensor, "features n"]:
         counts, sides = self.config.cells, self.picture_sides
         features: list[Tensor] = []
+        offsets = range(-self._reach, self._reach + 1)
         around = [
             ((rows + down).clamp(0, counts[0] - 1), (columns + across).clamp(0, counts[1] - 1))
-            for down in _OFFSETS
-            for across in _OFFSETS
+            for down in offsets
+            for across in offsets
         ]
         for p in range(CELL):
             for q in range(CELL):
