@@ -27,6 +27,8 @@ from fieldpress.queries import Lattice
 
 _MOST_PICTURES = 64
 """That are looked at: about a thousand weights need no more."""
+_CELLS = 1 << 16
+"""Whose inputs are held in double precision at a time: 50 MB."""
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3)
 """How strongly weights are held at nothing, against the film's variance."""
 _HALVINGS = (0.0, 1.0, 2.0, 3.0, 4.0)
@@ -167,13 +169,16 @@ class _Pictures:
         squares = base.new_zeros(base.shape[1] + 1, base.shape[1] + 1)
         cross, constant = base.new_zeros(base.shape[1] + 1, PAINTED), 0.0
         for t in self._times:
-            features = head.inputs(self._latent(t)).flatten(1).double()
-            missing = self._wanted(t) - base @ features
-            inputs = torch.cat([features, torch.ones_like(features[:1])])
-            squares += inputs @ inputs.T
-            cross += inputs @ missing.T
-            by_colour = missing.reshape(3, -1)
-            constant += float(((by_colour @ by_colour.T) * metric).sum())
+            read, wanted = (
+                part.split(_CELLS, 1) for part in (head.inputs(self._latent(t)).flatten(1), self._wanted(t))
+            )
+            for features, goal in zip(map(Tensor.double, read), wanted, strict=True):
+                missing = goal - base @ features
+                inputs = torch.cat([features, torch.ones_like(features[:1])])
+                squares += inputs @ inputs.T
+                cross += inputs @ missing.T
+                by_colour = missing.reshape(3, -1)
+                constant += float(((by_colour @ by_colour.T) * metric).sum())
         return Normal(squares * self._share, cross * self._share, metric, constant * self._share)
 
     def _latent(self, t: int) -> Latent:
