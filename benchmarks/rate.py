@@ -137,19 +137,26 @@ def main() -> None:
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--carrier", type=Path, required=True, help="the folder of the clips to learn on")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--only", default="", help="measure variants with this in their names; others stay as they were"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
     shots = [shot(path) for path in arguments.clips]
-    shipped = learn(arguments.carrier)
-    curves: dict[str, dict[str, Any]] = {}
-    for variant in (BASE, *VARIANTS):
+    chosen = [variant for variant in VARIANTS if arguments.only in variant.name]
+    shipped = learn(arguments.carrier) if any("shipped" in variant.head for variant in chosen) else []
+    before = arguments.output.with_suffix(".json")
+    known = json.loads(before.read_text())["curves"] if arguments.only and before.exists() else {}
+    curves: dict[str, dict[str, Any]] = {one.name: known.get(one.name, {}) for one in (BASE, *VARIANTS)}
+    for variant in chosen if BASE.name in known else [BASE, *chosen]:
         for one in shots:
             began = time.process_time()
             points = [measure(one, variant, crf, shipped) for crf in CRFS]
             seconds = round(time.process_time() - began, 1)
-            curves.setdefault(variant.name, {})[one.name] = {"points": points, "cpu_seconds": seconds}
+            curves[variant.name][one.name] = {"points": points, "cpu_seconds": seconds}
             print(variant.name, one.name, points, seconds, flush=True)
+    curves = {name: found for name, found in curves.items() if found}
     rows = [row(name, curves[name], curves[BASE.name]) for name in curves]
     result = {"command": "python benchmarks/rate.py", "machine": machine(), "crfs": CRFS, "curves": curves}
     arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
