@@ -26,9 +26,9 @@ from fieldpress.compressors.pictures import aligned
 from fieldpress.compressors.samples import fixed_samples, fixed_values
 from fieldpress.decoders import Postfilter
 from fieldpress.decoders.head import PAINTED
-from fieldpress.decoders.postfilter import NEURONS, WINDOW, PostfilterDecoder, shipped
+from fieldpress.decoders.postfilter import PostfilterDecoder, shipped
 from fieldpress.encodings import WideFilm
-from fieldpress.encodings.film import CELL, CHANNELS
+from fieldpress.encodings.film import CELL, CHANNELS, FEATURES, NEIGHBOURS
 from fieldpress.field import FieldConfig
 from fieldpress.pictures import to_bytes
 from fieldpress.sources import load
@@ -79,20 +79,22 @@ def main() -> None:
     part = view(source.signal)
     rendered = spent(lambda: [None for _ in part.render(field)])
     rows, columns, reach = -(-height // CELL), -(-width // CELL), WideFilm.neighbours // 2
-    cells = torch.rand(1, CHANNELS, rows + 2 * reach, columns + 2 * reach)
-    kernel = torch.rand(PAINTED + NEURONS, CHANNELS, WideFilm.neighbours, WideFilm.neighbours)
-    convolved = pictures * spent(lambda: functional.conv2d(cells, kernel), 20)
-    neurons, last = torch.rand(NEURONS, rows * columns), torch.rand(PAINTED, NEURONS)
-    mended = pictures * spent(lambda: last @ shipped().neurons(neurons), 20)
+    near = torch.rand(1, CHANNELS, rows + 2, columns + 2), torch.rand(PAINTED, CHANNELS, NEIGHBOURS, NEIGHBOURS)
+    convolved = pictures * spent(lambda: functional.conv2d(*near), 20)
+    network, around = shipped(), torch.rand(1, CHANNELS, rows + 2 * reach, columns + 2 * reach)
+    first = network.first.reshape(-1, CHANNELS, WideFilm.neighbours, WideFilm.neighbours)
+    mended = pictures * spent(
+        lambda: network.last @ network.neurons(functional.conv2d(around, first)[0].flatten(1)), 20
+    )
     colours = torch.rand(3, 1, height, width)
     shown = pictures * spent(lambda: to_bytes(colours).movedim(0, -1).contiguous(), 20)
     decoding["the head's convolution"] = convolved
-    decoding["its network's other layers"] = mended
+    decoding["its network"] = mended
     decoding["colours to interleaved bytes"] = shown
     decoding["cells, pixels and the rest"] = max(0.0, rendered - convolved - mended - shown)
     encoding["decoding again"] = sum(decoding.values())
 
-    products = (PAINTED + NEURONS) * WINDOW + NEURONS * NEURONS + PAINTED * NEURONS
+    products = PAINTED * FEATURES + sum(layer.numel() for layer in shipped())
     arithmetic = 2 * pixels / CELL**2 * products / operations
     # Read a 10-bit sample, write and read the film in floats, write the colours, read them, write bytes.
     memory = pixels * (1.5 * 2 + 2 * 1.5 * 4 + 2 * 3 * 4 + 3) / copied

@@ -85,9 +85,16 @@ class Latent:
         total = bias.reshape(-1, *[1] * len(self.query.shape))
         # Small terms first: they broadcast against each other before they meet a full-size one.
         terms = [e.linear(self.query, w) for e, w in zip(self._encodings.values(), parts, strict=True)]
+        if len(terms) == 1 and _is_whole(terms[0], (len(weight), *self.query.shape)) and not torch.is_grad_enabled():
+            return terms[0].add_(total)  # a pass over memory that has not been touched yet costs as much as the layer
         for term in sorted(terms, key=torch.Tensor.numel):
             total = total + term
         return total.expand(len(weight), *self.query.shape)
+
+
+def _is_whole(values: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether each value of this shape is a number of its own."""
+    return values.shape == shape and 0 not in values.stride()
 
 
 class Decoder(nn.Module, ABC):

@@ -158,7 +158,8 @@ def _check_crop(crop: tuple[int, int, int, int], rows: int, columns: int) -> Non
 
 def places_at_once(field: Field) -> int:
     """How many places to ask a field for at a time, so that its widest layer stays within bounds."""
-    return max(1, min(_BAND_PIXELS, _BAND_NUMBERS // field.width))
+    # A decoder that paints cells works at fewer places than there are pixels.
+    return max(1, min(_BAND_PIXELS * field.decoder.cell, _BAND_NUMBERS // field.width))
 
 
 def centres(side: int, start: int, count: int) -> Float[Tensor, "n"]:

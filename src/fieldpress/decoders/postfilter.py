@@ -14,6 +14,7 @@ Errors of a film are larger the more coarsely it is coded. The network reads the
 of that: a number of the file, the only one that is not found by least squares.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -31,6 +32,7 @@ from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import Latent
 
 NEURONS = 32
+"""Of both layers: as many as fill the vectors of a CPU."""
 WINDOW = CHANNELS * WideFilm.neighbours**2
 """Features of a wide film."""
 WEIGHTS = "postfilter.f2"
@@ -53,10 +55,13 @@ class Network(NamedTuple):
     second_bias: Float[Tensor, "neurons"]
     last: Float[Tensor, "12 neurons"]
 
-    def neurons(self, first: Float[Tensor, "neurons n"]) -> Float[Tensor, "neurons n"]:
-        """What the last layer reads, from what the first gives, its bias included."""
-        hidden = functional.leaky_relu(first, _SLOPE)
-        return functional.leaky_relu(torch.addmm(self.second_bias[:, None], self.second, hidden), _SLOPE)
+    def neurons(self, first: Float[Tensor, "*pictures neurons n"]) -> Float[Tensor, "*pictures neurons n"]:
+        """What the last layer reads, from what the first gives, bias included. Without gradients it uses that up."""
+        spare = not torch.is_grad_enabled()
+        hidden = functional.leaky_relu(first, _SLOPE, inplace=spare)
+        second = torch.matmul(self.second, hidden)
+        second = second.add_(self.second_bias[:, None]) if spare else second + self.second_bias[:, None]
+        return functional.leaky_relu(second, _SLOPE, inplace=spare)
 
 
 _SHAPES = ((NEURONS, WINDOW), (NEURONS,), (NEURONS, NEURONS), (NEURONS,), (PAINTED, NEURONS))
@@ -105,7 +110,7 @@ class PostfilterDecoder(HeadDecoder):
     def inputs(self, latent: Latent) -> Float[Tensor, "inputs *query"]:
         near = _next_to(torch.eye(FEATURES).to(self.weight))
         near, neurons = self._read(latent, near, self.weight.new_zeros(FEATURES))
-        return torch.cat([near, neurons])
+        return torch.cat([near, self._loudness() * neurons])
 
     @property
     def expectation(self) -> nn.Parameter:
@@ -120,19 +125,31 @@ class PostfilterDecoder(HeadDecoder):
         weight = self._in_rgb(self.weight + self.base())
         near = _next_to(weight[:, :FEATURES])
         painted, neurons = self._read(latent, near, self._in_rgb(self.bias[:, None]).flatten() + 0.5)
-        return painted + (weight[:, FEATURES:] @ neurons.flatten(1)).unflatten(1, neurons.shape[1:])
+        return painted + _applied(lambda part: (self._loudness() * weight[:, FEATURES:]) @ part, neurons)
 
     def _read(
         self, latent: Latent, near: Float[Tensor, "out window"], bias: Float[Tensor, "out"]
     ) -> tuple[Float[Tensor, "out *query"], Float[Tensor, "neurons *query"]]:
-        """A linear layer over the film and what the network's neurons say, reading the film once."""
-        network, noise = self._network(), self.noise.clamp(_QUIETEST, _LOUDEST).exp2()
-        joint = torch.cat([near, network.first / (4 * noise)])
-        linear, first = latent.linear(joint, torch.cat([bias, network.first_bias])).split([len(near), NEURONS])
-        return linear, network.neurons(first.flatten(1)).unflatten(1, first.shape[1:]) * (_LOUDNESS * noise)
+        """A linear layer over the cells next to a place, and what the network's neurons say."""
+        network = self._network()
+        first = latent.linear(network.first / (4 * self._noise()), network.first_bias)
+        return latent.linear(near, bias), _applied(network.neurons, first)
+
+    def _noise(self) -> Float[Tensor, "1"]:
+        return self.noise.clamp(_QUIETEST, _LOUDEST).exp2()
+
+    def _loudness(self) -> Float[Tensor, "1"]:
+        return _LOUDNESS * self._noise()
 
     def _network(self) -> Network:
         return Network(*(self.get_buffer(f"_{name}") for name in Network._fields))
+
+
+def _applied(layers: Callable[[Tensor], Tensor], values: Float[Tensor, "channels *query"]) -> Tensor:
+    """Layers that mix channels: of a lattice picture by picture, as they lie in memory."""
+    if values.dim() == 2:
+        return layers(values)
+    return layers(values.movedim(0, 1).flatten(2)).unflatten(2, values.shape[2:]).movedim(1, 0)
 
 
 def _next_to(weight: Float[Tensor, "out 54"]) -> Float[Tensor, "out window"]:

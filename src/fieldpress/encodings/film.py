@@ -89,7 +89,10 @@ class FilmEncoding(Encoding):
             # otherwise; what a matrix product is given it leaves as it is.
             return super().linear(query, weight)
         kernel = weight.reshape(-1, CHANNELS, self.config.neighbours, self.config.neighbours)
-        return functional.conv2d(self._surroundings(query), kernel).movedim(1, 0)
+        cells = self._surroundings(query)
+        if self.config.neighbours > NEIGHBOURS and not _rim(kernel).any():
+            kernel, cells = _within(kernel), _within(cells)  # those farther away have no weight
+        return functional.conv2d(cells, kernel).movedim(1, 0)
 
     def _surroundings(self, query: Lattice) -> Float[Tensor, "t channel y x"]:
         """The cells of a lattice, which are a run in both directions, with those around them."""
@@ -151,3 +154,12 @@ class FilmEncoding(Encoding):
         side, count = self.picture_sides[axis - 1], self.config.cells[axis - 1]
         position = (query.axis(axis).flatten() * side - CELL / 2) / CELL
         return position.round().long().clamp_(0, count - 1)
+
+
+def _within(values: Float[Tensor, "n channel y x"]) -> Float[Tensor, "n channel y-2 x-2"]:
+    return values[:, :, 1:-1, 1:-1]
+
+
+def _rim(kernel: Float[Tensor, "out channel y x"]) -> Float[Tensor, "n"]:
+    """Weights of the outermost cells."""
+    return torch.cat([kernel[:, :, [0, -1]].flatten(), kernel[..., [0, -1]].flatten()])
