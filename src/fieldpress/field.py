@@ -60,7 +60,9 @@ class Encoding(nn.Module, ABC):
         """
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
-        """``weight`` applied to the features: ``(out, ...)`` that broadcasts against ``query.shape``, and is the caller's.
+        """``weight`` applied to the features, as ``(out, ...)`` that broadcasts against ``query.shape``.
+
+        The caller may write into it.
 
         Encodings that separate over the axes of a lattice override this to do the product before broadcasting.
         """
