@@ -155,7 +155,7 @@ def learn(found: Sequence[Lesson], steps: int) -> Network:
         network = Network(blind_to_level(learned[0]), *learned[1:])
         kernel = network.first.reshape(NEURONS, CHANNELS, WideFilm.neighbours, WideFilm.neighbours)
         first = functional.conv2d(cells / 4, kernel, network.first_bias)
-        given = (network.last @ network.neurons(first.movedim(1, 0).flatten(1))).unflatten(1, first[:, 0].shape)
+        given = functional.linear(network.neurons(first.movedim(1, -1)), network.last).movedim(-1, 0)
         errors = torch.stack([missing.movedim(1, 0), missing.movedim(1, 0) - given])
         colours = torch.stack([colours for _, _, colours in drawn])
         in_rgb = torch.einsum("nab,ebpnyx->enapyx", colours, errors.unflatten(1, (3, -1)))

@@ -71,6 +71,15 @@ class Notes:
         return noted
 
 
+_pictures = Video._pictures
+
+
+def samples_of_pictures(video: Video, reader: Any, layout: Any, values: Any = None) -> np.ndarray:
+    """The samples themselves, not what they stand for: nothing here looks at that."""
+    del values
+    return _pictures(video, reader, layout)
+
+
 def by_fieldpress(file: bytes, *, constriction: bool) -> dict[str, str]:
     """The MD5 of the symbols of every chunk that has some, by segment and name.
 
@@ -88,7 +97,7 @@ def by_fieldpress(file: bytes, *, constriction: bool) -> dict[str, str]:
         compressor = from_plain(Compressor, chunk.compressor, chunk.name)
         with (
             patch.object(rangecoder, "_constriction", installed),
-            patch.object(Video, "_samples", notes.of_codec(Video._samples)),
+            patch.object(Video, "_pictures", notes.of_codec(samples_of_pictures)),
             notes.of_coder(coder, "decode"),
         ):
             coarser += compressor.decode_after(chunk.data, [shape for _, shape in chunk.tensors], list(coarser))

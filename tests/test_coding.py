@@ -387,16 +387,33 @@ def planes_of(stream: StreamFormat) -> list[np.ndarray]:
     return [(plane + middle).astype(np.uint16) for plane in planes]
 
 
+def decoded_planes(data: bytes, stream: StreamFormat) -> list[np.ndarray]:
+    planes = [np.empty(shape, np.uint16) for shape in stream.shapes]
+    decode_pictures(data, stream, planes)
+    return planes
+
+
 @pytest.mark.parametrize("name", formats)
 def test_pictures_come_back_near(name: str):
     stream = formats[name]
     planes = planes_of(stream)
     crf, preset = (20, "12") if stream.codec == "svt-av1" else (12, "veryfast")
-    decoded = decode_pictures(encode_pictures(planes, stream, crf, preset), stream)
+    decoded = decoded_planes(encode_pictures(planes, stream, crf, preset), stream)
     squares = [np.square(after.astype(float) - before).ravel() for after, before in zip(decoded, planes, strict=True)]
     error = np.sqrt(np.mean(np.concatenate(squares)))
     # Both settings are near transparent: 40 dB and more on a signal that spans half of the range.
     assert error < 0.01 * 2**stream.bits
+
+
+@pytest.mark.parametrize("name", ["x265 gray", "svt-av1 yuv420"])
+def test_a_corner_of_pictures_comes_back_as_what_samples_stand_for(name: str):
+    stream = formats[name]
+    data = encode_pictures(planes_of(stream), stream, 30, "12" if stream.codec == "svt-av1" else "veryfast")
+    values = np.random.default_rng(0).normal(size=2**stream.bits)
+    corners = [np.empty((pictures, rows - 7, columns - 3)) for pictures, rows, columns in stream.shapes]
+    decode_pictures(data, stream, corners, values)
+    for corner, plane in zip(corners, decoded_planes(data, stream), strict=True):
+        np.testing.assert_array_equal(corner, values[plane[:, :-7, :-3]])
 
 
 @pytest.mark.parametrize("name", formats)
@@ -419,14 +436,14 @@ def test_a_stream_of_other_pictures_is_refused():
         stream._replace(chroma="444"),
     ):
         with pytest.raises(FormatError, match="video stream"):
-            decode_pictures(data, other)
+            decoded_planes(data, other)
 
 
 def test_a_stream_for_huge_pictures_is_refused_before_they_are_allocated():
     big = StreamFormat("x265", 8, 1, "none", 512, 512)
     data = encode_pictures([np.zeros(shape, np.uint16) for shape in big.shapes], big, 30, "ultrafast")
     with pytest.raises(FormatError, match="video stream"):
-        decode_pictures(data, big._replace(rows=64, columns=64))
+        decoded_planes(data, big._replace(rows=64, columns=64))
 
 
 def test_pictures_that_an_encoder_refuses_are_a_bad_request():

@@ -158,9 +158,9 @@ def test_painted_pixels_are_read_like_a_grid(name: str):
         )
         cells = [
             picture[colour, (cell * rows + p).clamp(max=6), (cell * columns + q).clamp(max=10)]
-            for colour in range(3)
             for p in range(cell)
             for q in range(cell)
+            for colour in range(3)
         ]
         return torch.stack([one.expand(asked.shape) for one in cells])
 

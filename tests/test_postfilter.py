@@ -88,7 +88,8 @@ def test_a_head_is_its_weights_times_what_it_reads():
     latent = Latent(field.encodings, cells(field))
     inputs = head.inputs(latent).flatten(1)
     painted = (head.weight + head.base()) @ inputs + head.bias[:, None]
-    expected = (head.colours @ painted.reshape(3, -1)).reshape(12, *latent.query.shape) + 0.5
+    in_rgb = (head.colours @ painted.reshape(3, -1)).reshape(3, 4, -1).movedim(0, 1)  # pixel by pixel
+    expected = in_rgb.reshape(12, *latent.query.shape) + 0.5
     torch.testing.assert_close(head(latent), expected, rtol=0, atol=1e-5)
 
 

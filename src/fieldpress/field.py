@@ -18,7 +18,7 @@ Features run along the first axis, so that a layer is one matrix product over al
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -68,6 +68,10 @@ class Encoding(nn.Module, ABC):
         """
         return apply_linear(weight, self(query))
 
+    def linears(self, query: Query, weights: Sequence[Float[Tensor, "out channels"]]) -> list[Tensor]:
+        """:meth:`linear` with each of the weights. Those that read a place once for all of them override this."""
+        return [self.linear(query, weight) for weight in weights]
+
 
 def apply_linear(weight: Float[Tensor, "out channels"], features: Tensor) -> Tensor:
     """One linear layer without bias along the first axis of ``features``, as a single matrix product."""
@@ -83,15 +87,23 @@ class Latent:
 
     def linear(self, weight: Float[Tensor, "out channels"], bias: Float[Tensor, "out"]) -> Tensor:
         """``weight @ features + bias`` at every place of the query: (out, *query.shape)."""
-        parts = weight.split([encoding.channels for encoding in self._encodings.values()], dim=1)
+        return self.linears((weight, bias))[0]
+
+    def linears(self, *layers: tuple[Float[Tensor, "out channels"], Float[Tensor, "out"]]) -> list[Tensor]:
+        """:meth:`linear` with several weights and biases, which reads the features once for all of them."""
+        encodings = list(self._encodings.values())
+        parts = [weight.split([encoding.channels for encoding in encodings], dim=1) for weight, _ in layers]
+        terms = [e.linears(self.query, weights) for e, weights in zip(encodings, zip(*parts), strict=True)]  # noqa: B905
+        return [self._sum(of_layer, bias) for of_layer, (_, bias) in zip(zip(*terms), layers, strict=True)]  # noqa: B905
+
+    def _sum(self, terms: Sequence[Tensor], bias: Float[Tensor, "out"]) -> Tensor:
         total = bias.reshape(-1, *[1] * len(self.query.shape))
         # Small terms first: they broadcast against each other before they meet a full-size one.
-        terms = [e.linear(self.query, w) for e, w in zip(self._encodings.values(), parts, strict=True)]
-        if len(terms) == 1 and _is_whole(terms[0], (len(weight), *self.query.shape)) and not torch.is_grad_enabled():
+        if len(terms) == 1 and _is_whole(terms[0], (len(bias), *self.query.shape)) and not torch.is_grad_enabled():
             return terms[0].add_(total)  # a pass over memory that has not been touched yet costs as much as the layer
         for term in sorted(terms, key=torch.Tensor.numel):
             total = total + term
-        return total.expand(len(weight), *self.query.shape)
+        return total.expand(len(bias), *self.query.shape)
 
 
 def _is_whole(values: Tensor, shape: tuple[int, ...]) -> bool:
@@ -104,7 +116,7 @@ class Decoder(nn.Module, ABC):
 
     cell = 1
     """Pixels along a side of what it paints at a place: above 1 it gives all pixels of a cell of the encodings at once,
-    colour by colour and of each row by row, and the field interpolates between pixels (:mod:`fieldpress.painting`)."""
+    row by row and of each its colours, and the field interpolates between pixels (:mod:`fieldpress.painting`)."""
 
     @abstractmethod
     def forward(self, latent: Latent) -> Tensor:

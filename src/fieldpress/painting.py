@@ -5,7 +5,7 @@ of two pixels is interpolated between their colours.
 
 ::
 
-    query ── cells around it ── decoder ──> (3 * cell * cell, cells) ── pixels ── interpolation ──> (3, query)
+    query ── cells around it ── decoder ──> (cell * cell * 3, cells) ── pixels ── interpolation ──> (3, query)
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from fieldpress.interpolation import Taps, resample, taps
 from fieldpress.queries import Lattice, Points, Query
 
 Painter = Callable[[Query], Tensor]
-"""From the centres of cells to (3 * cell * cell, *query.shape): colour by colour, and of each the pixels row by row."""
+"""From the centres of cells to (cell * cell * 3, *query.shape): pixel by pixel, row by row, and of each its colours."""
 
 
 def paint(painter: Painter, query: Query, sides: tuple[int, int], cell: int) -> Float[Tensor, "3 *query"]:
@@ -46,7 +46,8 @@ def _paint_lattice(
         axes.append(_centres(cells, side, cell).to(query.t))
         first.append(int(cells[0]) * cell)
     painted = painter(Lattice(query.t, *axes))
-    pixels = rearrange(painted, "(c p q) t h w -> c t (h p) (w q)", p=cell, q=cell)
+    # Colours stay next to each other, as decoders give them and bytes want them.
+    pixels = rearrange(painted, "(p q c) t h w -> t (h p) (w q) c", p=cell, q=cell).movedim(-1, 0)
     return resample(resample(pixels, 2, _moved(rows, first[0])), 3, _moved(columns, first[1]))
 
 
@@ -59,7 +60,7 @@ def _paint_points(
         centres = [_centres(at // cell, side, cell) for at, side in zip((row, column), sides, strict=True)]
         painted = painter(Points(torch.stack([times, *(one.to(times) for one in centres)], 1)))
         phase = (row % cell) * cell + column % cell
-        choices = rearrange(painted, "(c phase) n -> c phase n", c=3)
+        choices = rearrange(painted, "(phase c) n -> c phase n", c=3)
         return choices.gather(1, phase.expand(3, 1, -1)).squeeze(1)
 
     def along_columns(row: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -28,6 +29,9 @@ Float32 holds the times of 100 000 pictures to 0.003 of their duration. Without 
 depend on where in the clip it is."""
 _KEPT = 2
 """Fields that are kept, so that moments on both sides of a border do not decode segments again and again."""
+
+_LOADING = Lock()
+"""Held by the thread that loads a segment: others that ask for it at the same time then find it there."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +154,16 @@ class _Dispatch(Decoder):
 
     def part(self, number: int) -> Field:
         """The field of a segment, and how it is kept."""
-        if number not in self._fields:
-            while len(self._fields) >= _KEPT:
-                self._fields.popitem(last=False)
-            with torch.inference_mode(False):  # what is asked for in that mode may be asked for again outside
-                field = self._load(number).eval().requires_grad_(False).to(self.get_buffer("_here"))
-            field.show_levels(self._levels)
-            self._fields[number] = field
-        self._fields.move_to_end(number)
-        return self._fields[number]
+        with _LOADING:
+            if number not in self._fields:
+                while len(self._fields) >= _KEPT:
+                    self._fields.popitem(last=False)
+                with torch.inference_mode(False):  # what is asked for in that mode may be asked for again outside
+                    field = self._load(number).eval().requires_grad_(False).to(self.get_buffer("_here"))
+                field.show_levels(self._levels)
+                self._fields[number] = field
+            self._fields.move_to_end(number)
+            return self._fields[number]
 
     def show_levels(self, count: int) -> None:
         self._levels = count

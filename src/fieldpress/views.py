@@ -6,6 +6,8 @@ A field is continuous, so scale, rate and crop only choose where it is asked. A 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,11 +22,14 @@ from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE, Signal
 from fieldpress.signals.cameras import Camera
 from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.shape import Shape
+from fieldpress.threads import side_by_side
 
 _BAND_PIXELS = 1 << 17
 """Pixels rendered at once: enough to fill the matrix products, few enough that features stay near the cache."""
 _BAND_NUMBERS = 1 << 25
 """Numbers that the widest layer gives at once; a wide decoder renders fewer pixels at a time."""
+
+Run = TypeVar("Run", range, list[Any])
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,31 @@ class View(Pictures):
         )
 
     def render(self, field: Field, device: torch.device | str = "cpu") -> Iterator[UInt8[Tensor, "h w 3"]]:
-        """The pictures one by one, as 8-bit RGB. Memory is that of a few pictures, whatever the length."""
-        del device  # places are on the CPU, wherever the field is
-        pixels = places_at_once(field)
-        together = max(1, pixels // (self.height * self.width))
-        band = max(1, pixels // self.width)
-        for first in range(0, len(self.positions), together):
-            pictures = slice(first, min(first + together, len(self.positions)))
-            shown = torch.empty(len(self.positions[pictures]), self.height, self.width, 3, dtype=torch.uint8)
-            for top in range(0, self.height, band):
-                rows = slice(top, min(top + band, self.height))
-                with torch.inference_mode():
-                    # As bytes first, then interleaved: that moves a quarter of the memory.
-                    shown[:, rows] = to_bytes(field.planar(self.lattice(pictures, rows))).movedim(0, -1)
-            yield from shown
+        """The pictures one by one, as 8-bit RGB. Memory is that of a few pictures, whatever the length.
+
+        A CPU renders as many parts at a time as torch has threads: small pictures together, large ones in bands.
+        """
+        at_once = places_at_once(field)
+        bands = _runs(range(self.height), max(1, at_once // self.width))
+        together = max(1, at_once // (self.height * self.width))
+        parts = list(product(_runs(range(len(self.positions)), together), bands))
+        count = min(torch.get_num_threads(), len(parts)) if torch.device(device).type == "cpu" else 1
+        with side_by_side(count) as run:
+            for some in _runs(parts, -(-count // len(bands)) * len(bands)):
+                rendered = run(lambda part: self._part(field, *part), some)
+                for of_pictures in _runs(rendered, len(bands)):
+                    yield from torch.cat(of_pictures, 1) if len(bands) > 1 else of_pictures[0]
+
+    @torch.inference_mode()
+    def _part(self, field: Field, pictures: range, rows: range) -> UInt8[Tensor, "t h w 3"]:
+        lattice = self.lattice(*(slice(run.start, run.stop) for run in (pictures, rows)))
+        # As bytes first, then interleaved: that moves a quarter of the memory.
+        return to_bytes(field.planar(lattice)).movedim(0, -1).contiguous()
+
+
+def _runs(whole: Run, length: int) -> list[Run]:
+    """What follows one another, in runs of at most so many."""
+    return [whole[first : first + length] for first in range(0, len(whole), length)]
 
 
 def view(

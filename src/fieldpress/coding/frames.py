@@ -113,17 +113,28 @@ def encode_pictures(planes: Sequence[Plane], stream: StreamFormat, crf: float, p
     return data
 
 
-def decode_pictures(data: bytes, stream: StreamFormat) -> list[Plane]:
-    """The planes of a stream.
+def decode_pictures(
+    data: bytes, stream: StreamFormat, planes: Sequence[NDArray[Any]], values: NDArray[Any] | None = None
+) -> None:
+    """Fills planes with a stream's pictures.
+
+    Args:
+        data: As :func:`encode_pictures` made it.
+        stream: How.
+        planes: One for each of the stream's, (pictures, rows, columns): as large, or the upper left corner alone.
+        values: What each sample stands for, ``values[sample]``, in the type of the planes; themselves if None.
 
     Raises:
         FormatError: The stream is damaged, or its pictures are not of this number, size and depth.
     """
-    planes = [np.empty(shape, dtype=np.uint16) for shape in stream.shapes]
     for index, shown in enumerate(_shown(_units(data, stream), stream, {"err_detect": "explode"})):
         for plane, samples in zip(planes, shown, strict=True):
-            plane[index] = samples
-    return planes
+            into = plane[index]
+            wanted = samples[: into.shape[0], : into.shape[1]]
+            if values is None:
+                into[:] = wanted
+            else:  # while the picture is in the cache
+                np.take(values, wanted, out=into, mode="clip")
 
 
 def picture_ends(data: bytes, stream: StreamFormat) -> list[int]:

@@ -16,9 +16,10 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldpress.coding.frames import ALIGNMENT, LEAST_SIDE, Plane
 from fieldpress.compressors.base import Shape
@@ -71,6 +72,11 @@ class Atlas:
         return self.rows, self.columns
 
     @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """(time, rows, columns) of the plane."""
+        return [(self.time, *self.sides)]
+
+    @property
     def sizes(self) -> list[int]:
         """Numbers in each tile, all times together."""
         return [self.time * tile.rows * tile.columns for tile in self.tiles]
@@ -84,9 +90,10 @@ class Atlas:
             plane[tile.cell] = np.pad(content, [(0, 0), (0, lower), (0, right)], mode="edge")
         return [plane]
 
-    def from_planes(self, planes: Sequence[Plane]) -> Samples:
-        """What :meth:`to_planes` was given."""
-        return np.concatenate([planes[0][tile.content].ravel() for tile in self.tiles])
+    def from_planes(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`to_planes` was given, or what it stands for, from its plane."""
+        plane = flat.reshape(self.shapes[0])
+        return np.concatenate([plane[tile.content].ravel() for tile in self.tiles])
 
 
 def atlas(shapes: Sequence[Shape]) -> Atlas | None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from einops import rearrange
@@ -40,6 +40,11 @@ class Tiles:
         return self.down * self.rows, self.across * self.columns
 
     @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """(time, rows, columns) of the planes."""
+        return [(self.time, *self.sides)] * self.planes
+
+    @property
     def sizes(self) -> list[int]:
         """Numbers in each channel."""
         return [self.time * self.rows * self.columns] * self.channels
@@ -50,10 +55,11 @@ class Tiles:
         axes = "(planes down across) t h w -> planes t (down h) (across w)"
         return list(rearrange(tensor, axes, planes=self.planes, down=self.down))
 
-    def from_planes(self, planes: Sequence[Plane]) -> Samples:
-        """What :meth:`to_planes` was given."""
+    def from_planes(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`to_planes` was given, or what it stands for, from the planes' one after the other."""
+        planes = flat.reshape(self.planes, self.time, *self.sides)
         axes = "planes t (down h) (across w) -> (planes down across t h w)"
-        return rearrange(np.stack(planes), axes, down=self.down, across=self.across)
+        return rearrange(planes, axes, down=self.down, across=self.across)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Film:
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
-        """(time, rows, columns) of the three channels."""
+        """(time, rows, columns) of the planes, which are the three channels."""
         half = (self.time, -(-self.rows // 2), -(-self.columns // 2))
         return [(self.time, self.rows, self.columns), half, half]
 
@@ -87,9 +93,9 @@ class Film:
         ends = np.cumsum(self.sizes)[:-1]
         return [part.reshape(shape) for part, shape in zip(np.split(samples, ends), self.shapes, strict=True)]
 
-    def from_planes(self, planes: Sequence[Plane]) -> Samples:
-        """What :meth:`to_planes` was given."""
-        return np.concatenate([plane.ravel() for plane in planes])
+    def from_planes(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """What :meth:`to_planes` was given, or what it stands for: nothing has to be moved."""
+        return flat
 
 
 def tiles(shape: Shape, three_planes: bool) -> Tiles | None:

@@ -41,14 +41,10 @@ def fixed_samples(values: Iterable[Numbers], bits: int, amplitude: float) -> Sam
     return samples
 
 
-def fixed_values(samples: Samples, bits: int, amplitude: float) -> Numbers:
-    """The values of samples on a fixed scale: (sample - middle) * amplitude / middle."""
+def fixed_values(bits: int, amplitude: float) -> Numbers:
+    """What each sample stands for on a fixed scale: (sample - middle) * amplitude / middle."""
     half = 1 << (bits - 1)
-    table = ((np.arange(2 * half) - half) * (amplitude / half)).astype(np.float32)
-    values = np.empty(len(samples), np.float32)
-    for here in _blocks(len(samples)):
-        values[here] = table[samples[here]]
-    return values
+    return ((np.arange(2 * half) - half) * (amplitude / half)).astype(np.float32)
 
 
 def _blocks(count: int) -> Iterator[slice]:

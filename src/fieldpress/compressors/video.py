@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldpress.coding.frames import StreamFormat, decode_pictures, encode_pictures, picture_ends
 from fieldpress.coding.parts import PartReader, PartWriter
@@ -13,7 +14,7 @@ from fieldpress.compressors.arrays import require_finite
 from fieldpress.compressors.atlas import Atlas, pieces
 from fieldpress.compressors.base import MAX_QUALITY, Array, Compressor, Cut, Shape, joined
 from fieldpress.compressors.pictures import Film, Tiles, aligned, film, padded, tiles
-from fieldpress.compressors.samples import MeasuredScale, Samples, fixed_samples, fixed_values, measured_samples
+from fieldpress.compressors.samples import MeasuredScale, Numbers, fixed_samples, fixed_values, measured_samples
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
@@ -218,22 +219,22 @@ class Video(Compressor):
         sizes = [math.prod(shape) for shape in shapes]
         reader = PartReader(data, "a video payload")
         if self.amplitude is not None:
-            values = fixed_values(self._samples(reader, layout), self.bits, self.amplitude)
+            values = self._pictures(reader, layout, fixed_values(self.bits, self.amplitude))
         else:
             scale = MeasuredScale(reader.string(), self._rows(layout))
-            samples = np.zeros(sum(sizes), np.uint16) if scale.constant else self._samples(reader, layout)
+            samples = np.zeros(sum(sizes), np.uint16) if scale.constant else self._pictures(reader, layout)
             reader.end()
             values = scale.values(samples)
         arrays = np.split(values, np.cumsum(sizes)[:-1])
         return [array.reshape(shape) for array, shape in zip(arrays, shapes, strict=True)]
 
-    def _samples(self, reader: PartReader, layout: Pictures) -> Samples:
-        planes = decode_pictures(reader.rest(), self._stream(layout))
-        rows, columns = layout.sides
-        cut = [plane[:, :rows, :columns] for plane in planes]
-        if layout.chroma == "420":
-            cut[1:] = [plane[:, : -(-rows // 2), : -(-columns // 2)] for plane in planes[1:]]
-        return layout.from_planes(cut)
+    def _pictures(self, reader: PartReader, layout: Pictures, values: Numbers | None = None) -> NDArray[Any]:
+        """Samples, or what they stand for, in the order of the tensors."""
+        ends = np.cumsum([math.prod(shape) for shape in layout.shapes])
+        flat = np.empty(ends[-1], np.uint16 if values is None else values.dtype)
+        planes = [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), layout.shapes, strict=True)]
+        decode_pictures(reader.rest(), self._stream(layout), planes, values)
+        return layout.from_planes(flat)
 
     def _stream(self, layout: Pictures) -> StreamFormat:
         rows, columns = map(aligned, layout.sides)

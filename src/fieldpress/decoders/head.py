@@ -85,11 +85,11 @@ class HeadDecoder(Decoder):
         """Takes up how large the film's errors are: the mean squared error of its luma."""
 
     def forward(self, latent: Latent) -> Tensor:
-        # Colours are mixed before the convolution, not in every pixel behind it.
-        return latent.linear(self._in_rgb(self.weight + self.base()), self._in_rgb(self.bias[:, None]).flatten() + 0.5)
+        return latent.linear(self.in_rgb(self.weight + self.base()), self.in_rgb(self.bias[:, None]).flatten() + 0.5)
 
-    def _in_rgb(self, painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
-        return (self.colours @ painted.reshape(3, -1)).reshape(painted.shape)
+    def in_rgb(self, painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
+        """Weights of (y, u, v), colour by colour, as weights of RGB, pixel by pixel: mixed here, not in every cell."""
+        return (self.colours @ painted.reshape(3, -1)).reshape(3, CELL**2, -1).movedim(0, 1).reshape(painted.shape)
 
 
 @cache

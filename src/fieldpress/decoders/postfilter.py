@@ -14,7 +14,6 @@ Errors of a film are larger the more coarsely it is coded. The network reads the
 of that: a number of the file, the only one that is not found by least squares.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -55,12 +54,11 @@ class Network(NamedTuple):
     second_bias: Float[Tensor, "neurons"]
     last: Float[Tensor, "12 neurons"]
 
-    def neurons(self, first: Float[Tensor, "*pictures neurons n"]) -> Float[Tensor, "*pictures neurons n"]:
+    def neurons(self, first: Float[Tensor, "*places neurons"]) -> Float[Tensor, "*places neurons"]:
         """What the last layer reads, from what the first gives, bias included. Without gradients it uses that up."""
         spare = not torch.is_grad_enabled()
         hidden = functional.leaky_relu(first, _SLOPE, inplace=spare)
-        second = torch.matmul(self.second, hidden)
-        second = second.add_(self.second_bias[:, None]) if spare else second + self.second_bias[:, None]
+        second = functional.linear(hidden, self.second, self.second_bias)
         return functional.leaky_relu(second, _SLOPE, inplace=spare)
 
 
@@ -110,7 +108,7 @@ class PostfilterDecoder(HeadDecoder):
     def inputs(self, latent: Latent) -> Float[Tensor, "inputs *query"]:
         near = _next_to(torch.eye(FEATURES).to(self.weight))
         near, neurons = self._read(latent, near, self.weight.new_zeros(FEATURES))
-        return torch.cat([near, self._loudness() * neurons])
+        return torch.cat([near, self._loudness() * neurons.movedim(-1, 0)])
 
     @property
     def expectation(self) -> nn.Parameter:
@@ -122,18 +120,20 @@ class PostfilterDecoder(HeadDecoder):
             self.noise.fill_(round(noise / _NOISE_UNIT) * _NOISE_UNIT)
 
     def forward(self, latent: Latent) -> Tensor:
-        weight = self._in_rgb(self.weight + self.base())
-        near = _next_to(weight[:, :FEATURES])
-        painted, neurons = self._read(latent, near, self._in_rgb(self.bias[:, None]).flatten() + 0.5)
-        return painted + _applied(lambda part: (self._loudness() * weight[:, FEATURES:]) @ part, neurons)
+        weight, bias = self.in_rgb(self.weight + self.base()), self.in_rgb(self.bias[:, None]).flatten() + 0.5
+        painted, neurons = self._read(latent, _next_to(weight[:, :FEATURES]), bias)
+        last = self._loudness() * weight[:, FEATURES:]
+        rows = torch.addmm(painted.movedim(0, -1).flatten(0, -2), neurons.flatten(0, -2), last.T)
+        return rows.unflatten(0, painted.shape[1:]).movedim(-1, 0)
 
     def _read(
         self, latent: Latent, near: Float[Tensor, "out window"], bias: Float[Tensor, "out"]
-    ) -> tuple[Float[Tensor, "out *query"], Float[Tensor, "neurons *query"]]:
+    ) -> tuple[Float[Tensor, "out *query"], Float[Tensor, "*query neurons"]]:
         """A linear layer over the cells next to a place, and what the network's neurons say."""
         network = self._network()
-        first = latent.linear(network.first / (4 * self._noise()), network.first_bias)
-        return latent.linear(near, bias), _applied(network.neurons, first)
+        first = network.first / (4 * self._noise())
+        near_by, far = latent.linears((near, bias), (first, network.first_bias))
+        return near_by, network.neurons(far.movedim(0, -1))
 
     def _noise(self) -> Float[Tensor, "1"]:
         return self.noise.clamp(_QUIETEST, _LOUDEST).exp2()
@@ -143,13 +143,6 @@ class PostfilterDecoder(HeadDecoder):
 
     def _network(self) -> Network:
         return Network(*(self.get_buffer(f"_{name}") for name in Network._fields))
-
-
-def _applied(layers: Callable[[Tensor], Tensor], values: Float[Tensor, "channels *query"]) -> Tensor:
-    """Layers that mix channels: of a lattice picture by picture, as they lie in memory."""
-    if values.dim() == 2:
-        return layers(values)
-    return layers(values.movedim(0, 1).flatten(2)).unflatten(2, values.shape[2:]).movedim(1, 0)
 
 
 def _next_to(weight: Float[Tensor, "out 54"]) -> Float[Tensor, "out window"]:

@@ -7,6 +7,7 @@ in-loop filters for video codecs; a decoder that paints whole cells (:attr:`~fie
 it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.encodings.volume import read_slices
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Query
+from fieldpress.field import Encoding, EncodingConfig, Lattice, Query, apply_linear
 from fieldpress.interpolation import Taps, resample, select, taps
 
 CELL = 2
@@ -84,15 +85,22 @@ class FilmEncoding(Encoding):
         return self._points(query)
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
-        if not isinstance(query, Lattice) or weight.is_cuda:
+        return self.linears(query, [weight])[0]
+
+    def linears(self, query: Query, weights: Sequence[Float[Tensor, "out channels"]]) -> list[Tensor]:
+        if not isinstance(query, Lattice) or weights[0].is_cuda:
             # CUDA rounds what a convolution is given to 11 bits (TF32), unless a setting of the whole process says
             # otherwise; what a matrix product is given it leaves as it is.
-            return super().linear(query, weight)
+            features = self(query)
+            return [apply_linear(weight, features) for weight in weights]
+        cells = self._surroundings(query).contiguous(memory_format=torch.channels_last)
+        return [self._convolved(cells, weight).movedim(1, 0) for weight in weights]
+
+    def _convolved(self, cells: Float[Tensor, "t channel y x"], weight: Float[Tensor, "out channels"]) -> Tensor:
         kernel = weight.reshape(-1, CHANNELS, self.config.neighbours, self.config.neighbours)
-        cells = self._surroundings(query)
         if self.config.neighbours > NEIGHBOURS and not _rim(kernel).any():
             kernel, cells = _within(kernel), _within(cells)  # those farther away have no weight
-        return functional.conv2d(cells, kernel).movedim(1, 0)
+        return functional.conv2d(cells, kernel.contiguous(memory_format=torch.channels_last))
 
     def _surroundings(self, query: Lattice) -> Float[Tensor, "t channel y x"]:
         """The cells of a lattice, which are a run in both directions, with those around them."""
