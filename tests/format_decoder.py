@@ -384,7 +384,7 @@ def pictures(compressor: Table, data: bytes, time: int, rows: int, columns: int,
     while data:
         unit, data = byte_string(data)
         units.append(unit)
-    av1 = compressor["codec"] == "svt-av1"
+    av1 = compressor["codec"].startswith("svt-av1")
     context: Any = av.CodecContext.create("libdav1d" if av1 else "hevc", "r")
     annex_b = b"".join(b"\0\0\0\1" + unit for unit in units)
     packets = [av.Packet(unit) for unit in units] if av1 else [*context.parse(annex_b), *context.parse(None)]

@@ -655,6 +655,13 @@ def decoded(path: str) -> np.ndarray:
     return load(path).rgb
 
 
+def test_a_file_is_never_replaced_by_its_own_pictures(refused: Callable[..., str], pressed: Path, tmp_path: Path):
+    named_as_a_video = tmp_path / "z.mkv"
+    named_as_a_video.write_bytes(pressed.read_bytes())
+    assert "is the source itself" in refused("decode", named_as_a_video, named_as_a_video, "--force")
+    assert named_as_a_video.read_bytes() == pressed.read_bytes()
+
+
 def test_decode_writes_every_picture(run: Run, pressed: Path):
     outcome = run("decode", pressed, "a.mkv")
     assert (outcome.status, outcome.out) == (0, "")

@@ -20,7 +20,7 @@ from fieldpress.compressors.guides import Guidance
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import Recipe
 from fieldpress.training import chunks, effort, loop
-from fieldpress.training.effort import in_time
+from fieldpress.training.effort import in_time, suited
 from fieldpress.writing import Interrupted, encode
 
 FULL = replace(FILM, preset="0")
@@ -69,6 +69,38 @@ def test_quicker_presets_take_less_and_less_time(codec: Any):
 def test_a_compressor_of_one_effort_is_not_tried(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Uniform, "encode", lambda *_: pytest.fail("encoded"))
     assert in_time(Uniform(bits=6), ARRAYS, 0.0) == Uniform(bits=6)
+
+
+def costing(monkeypatch: pytest.MonkeyPatch, screen: float) -> list[str]:
+    """Films with the tools for screens take ``screen`` times the bytes; the efforts that are tried."""
+    tried: list[str] = []
+
+    def encode_all(compressor: Video, arrays: Sequence[Array]) -> bytes:
+        tried.append(compressor.preset)
+        return bytes(round(1000 * (screen if compressor.codec == "svt-av1-screen" else 1)))
+
+    monkeypatch.setattr(Video, "encode_all", encode_all)
+    monkeypatch.setattr(Video, "decode_all", lambda *_: [array + 0.1 for array in ARRAYS])
+    return tried
+
+
+@pytest.mark.parametrize(("share", "codec"), [(1.2, "svt-av1"), (0.81, "svt-av1"), (0.79, "svt-av1-screen")])
+def test_tools_for_screens_are_taken_where_they_save_much(monkeypatch: pytest.MonkeyPatch, share: float, codec: str):
+    tried = costing(monkeypatch, share)
+    assert suited(FULL, ARRAYS) == replace(FULL, codec=codec)
+    assert tried == ["6", "6"], "far from the slowest effort, not the quickest"
+
+
+def test_a_quick_effort_is_tried_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    tried = costing(monkeypatch, 0.5)
+    assert suited(FILM, ARRAYS) == replace(FILM, codec="svt-av1-screen")
+    assert tried == [FILM.preset] * 2
+
+
+@pytest.mark.parametrize("compressor", [replace(FILM, codec="svt-av1-screen"), Video(crf=30), Uniform()], ids=str)
+def test_what_has_no_alternatives_is_not_tried(monkeypatch: pytest.MonkeyPatch, compressor: Compressor):
+    monkeypatch.setattr(type(compressor), "encode_all", lambda *_: pytest.fail("encoded"))
+    assert suited(compressor, ARRAYS) == compressor
 
 
 # In a whole run

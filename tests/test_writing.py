@@ -15,6 +15,7 @@ import torch
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress import chunktable
+from fieldpress.checks import check_report
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.compressors.guides import Guidance
 from fieldpress.decoders import Mlp, Siren
@@ -143,6 +144,18 @@ def test_a_clip_of_one_colour_comes_back_as_it_is(tmp_path: Path, colour: int):
     frames = [rgb_frame(np.full((24, 32, 3), colour, np.uint8))] * 3
     report = encode(write_clip(tmp_path / "c.mkv", frames, "ffv1", "bgr0"), tmp_path / "c.fpr", QUICK, steps=20)
     assert report.psnr_rgb > 45  # about a code value
+
+
+def test_a_report_never_replaces_the_source_or_a_file_beside_its_pictures(tmp_path: Path):
+    clip, folder = source(tmp_path), tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("kept")
+    for of, report in ((clip, clip), (folder, folder / "notes.txt")):
+        before = report.read_bytes()
+        with pytest.raises(SourceError, match="name another"):
+            check_report(of, report, force=True)
+        assert report.read_bytes() == before
+    check_report(folder, folder / "new.json", force=True)
 
 
 def test_a_source_is_never_overwritten_by_its_own_file(tmp_path: Path):

@@ -13,6 +13,7 @@ from fieldpress.field import FieldConfig
 from fieldpress.grids import ClipGrids
 from fieldpress.metrics import MAX_PSNR
 from fieldpress.presets import Recipe
+from fieldpress.saving import check_source
 from fieldpress.sources.folder import PICTURE_SUFFIXES
 from fieldpress.sources.memory import BYTES_PER_PIXEL, available_memory
 from fieldpress.sources.mesh import SUFFIXES as MESH_SUFFIXES
@@ -103,14 +104,16 @@ def check_target(out: Path, force: bool) -> None:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
-def check_source(source: str | os.PathLike[str], out: Path) -> None:
-    """Refuses to replace a source by its own file.
+def check_report(source: str | os.PathLike[str], report: Path, force: bool) -> None:
+    """Refuses a report that could not be written, or would replace the source or a file in its folder.
 
     Raises:
-        SourceError: They are the same.
+        SourceError: It is so.
     """
-    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
-        raise SourceError(f"{out}: is the source itself; name another output")
+    check_target(report, force)
+    check_source(source, report)
+    if report.exists() and os.path.isdir(source) and os.path.samefile(source, report.parent):
+        raise SourceError(f"{report}: is a file in the folder of the source; name another report")
 
 
 def check_plan(chosen: Recipe, config: FieldConfig) -> None:

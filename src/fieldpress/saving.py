@@ -32,3 +32,13 @@ def save(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot write {path}: {reason}; nothing was changed") from error
+
+
+def check_source(source: str | os.PathLike[str], out: Path) -> None:
+    """Refuses to replace a source by its own file.
+
+    Raises:
+        SourceError: They are the same.
+    """
+    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
+        raise SourceError(f"{out}: is the source itself; name another output")

@@ -14,7 +14,7 @@ import torch
 from fieldpress import container
 from fieldpress.aiming import Preset, encode_to_psnr
 from fieldpress.assembly import Part, file_bytes, framing_bytes
-from fieldpress.checks import check_arguments, check_memory, check_name, check_source, check_target, memory_factor
+from fieldpress.checks import check_arguments, check_memory, check_name, check_target, memory_factor
 from fieldpress.config import to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FormatError, SourceError
@@ -26,7 +26,7 @@ from fieldpress.progress import drawn, listening
 from fieldpress.reading import About, decode
 from fieldpress.report import Report, measure
 from fieldpress.request import Request
-from fieldpress.saving import save
+from fieldpress.saving import check_source, save
 from fieldpress.segment_jobs import fit_segments, remove
 from fieldpress.segments import Segment
 from fieldpress.signals.radiance import Radiance

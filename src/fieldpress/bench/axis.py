@@ -55,7 +55,7 @@ def settings(chosen: Recipe, points: int, values: Sequence[float] = ()) -> list[
 def _scale(compressor: Compressor) -> Scale | None:
     """The setting of a compressor that turns its quality, and the values that a curve takes."""
     match compressor:
-        case Video(codec="svt-av1"):
+        case Video(codec="svt-av1" | "svt-av1-screen"):
             return Scale("crf", 26, 60, 1, 63)
         case Video():
             return Scale("crf", 18, 42, 0, 51)

@@ -56,9 +56,11 @@ def run(arguments: list[str]) -> int:
     command = flags.parse(Decode, arguments)
     frames = slice(None) if command.frames is None else frame_range(command.frames)
 
+    from fieldpress.saving import check_source
     from fieldpress.sinks import check_output, write_pictures
     from fieldpress.views import view
 
+    check_source(command.file, Path(command.out))
     if Path(command.out).suffix.lower() in (".ply", ".obj", ".stl"):
         _write_mesh(command)
         return 0

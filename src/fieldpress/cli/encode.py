@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import arg
 
-from fieldpress.checks import check_target
+from fieldpress.checks import check_report
 from fieldpress.cli import flags
 from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
     if command.report is not None:
         if Path(command.report).resolve() == Path(command.out).resolve():
             raise ConfigError("OUT and --report are the same file")
-        check_target(Path(command.report), command.force)
+        check_report(command.source, Path(command.report), command.force)
     try:
         report = _encode(command, chosen if command.preset else lambda found: changed(default_recipe(found), of_preset))
     except Interrupted as interrupted:

@@ -46,13 +46,13 @@ class StreamFormat(NamedTuple):
     """What the decoder knows before it sees a byte."""
 
     codec: str
-    """"x265", "x265-intra" or "svt-av1"."""
+    """"x265", "x265-intra", "svt-av1" or "svt-av1-screen"."""
     bits: int
     """Depth of a sample: 8, 10, 12 (x265 only)."""
     pictures: int
     """How many there are."""
     chroma: Literal["none", "444", "420"]
-    """Whether there are two more planes, and how large they are; svt-av1 has no 4:4:4."""
+    """Whether there are two more planes, and how large they are; AV1 here has no 4:4:4."""
     rows: int
     columns: int
     """Both multiples of 8 and at least 24."""
@@ -66,12 +66,15 @@ class StreamFormat(NamedTuple):
         ]
 
     @property
+    def av1(self) -> bool:
+        """Whether it is AV1, else HEVC."""
+        return self.codec.startswith("svt-av1")
+
+    @property
     def pixel_format(self) -> str:
         """FFmpeg's name for the picture layout. AV1 here has no monochrome; its chroma then stays flat."""
-        if self.codec == "svt-av1" or self.chroma == "420":
-            layout = "yuv420p"
-        else:
-            layout = "gray" if self.chroma == "none" else "yuv444p"
+        halved = self.av1 or self.chroma == "420"
+        layout = "yuv420p" if halved else {"none": "gray", "444": "yuv444p"}[self.chroma]
         return layout if self.bits == 8 else f"{layout}{self.bits}le"
 
     @property
@@ -99,7 +102,7 @@ def encode_pictures(planes: Sequence[Plane], stream: StreamFormat, crf: float, p
         raise ConfigError(
             f"{stream.codec} cannot encode {stream.columns}x{stream.rows} pictures: {error.strerror}"
         ) from None
-    if stream.codec == "svt-av1":
+    if stream.av1:
         units = [packet.removeprefix(_TEMPORAL_DELIMITER) for packet in packets]
     else:
         units = nal.needed(nal.split(b"".join(packets)))
@@ -150,7 +153,7 @@ def picture_ends(data: bytes, stream: StreamFormat) -> list[int]:
     Raises:
         FormatError: There is an empty unit, or there are more than pictures.
     """
-    assert stream.codec == "svt-av1"
+    assert stream.av1
     reader = PartReader(data, "a video stream")
     ends: list[int] = []
     while reader.remaining:
@@ -174,14 +177,14 @@ def _units(data: bytes, stream: StreamFormat) -> list[bytes]:
         units.append(reader.string())
     if not all(units):
         raise FormatError(_EMPTY_UNIT)
-    return units if stream.codec == "svt-av1" else nal.access_units(units)
+    return units if stream.av1 else nal.access_units(units)
 
 
 def _defect(data: bytes, packets: list[bytes], stream: StreamFormat) -> str | None:
     """Why a stream just written does not decode to what the encoder meant; ``None`` if it does."""
     try:
         stored = _shown(_units(data, stream), stream, {"err_detect": "explode"})
-        if stream.codec == "svt-av1":  # has no checksums to compare with
+        if stream.av1:  # has no checksums to compare with
             deque(stored, maxlen=0)
             return None
         checked = nal.access_units(nal.split(b"".join(packets)))
@@ -194,7 +197,7 @@ def _defect(data: bytes, packets: list[bytes], stream: StreamFormat) -> str | No
 
 def _encoder(stream: StreamFormat, crf: float, preset: str) -> tuple[str, dict[str, str]]:
     """FFmpeg's encoder and its options."""
-    if stream.codec == "svt-av1":
+    if stream.av1:
         os.environ.setdefault("SVT_LOG", "1")  # errors only; it is the library's one way to be told
         parameters = {
             "crf": crf,
@@ -204,6 +207,8 @@ def _encoder(stream: StreamFormat, crf: float, preset: str) -> tuple[str, dict[s
             "film-grain": 0,
             "tf-strength": 1,  # this and the next: slightly fewer bits at equal error
             "enable-dlf": 2,
+            # 2 would turn these tools on where pictures look like a screen; of text that scrolls it thinks otherwise.
+            "scm": 1 if stream.codec == "svt-av1-screen" else 2,
             "lp": 1,  # with more it is faster, and was seen to hang and to break a stream on a crowded machine
         }
         return "libsvtav1", {"preset": preset, "svtav1-params": _joined(parameters)}
@@ -264,7 +269,7 @@ def _shown(packets: list[bytes], stream: StreamFormat, options: dict[str, str]) 
     Raises:
         FormatError: As :func:`decode_pictures`.
     """
-    name = "libdav1d" if stream.codec == "svt-av1" else "hevc"
+    name = "libdav1d" if stream.av1 else "hevc"
     context: Any = av.CodecContext.create(name, "r")
     context.thread_count = 1
     context.options = options | {"max_pixels": str((stream.columns + _MARGIN) * (stream.rows + _MARGIN))}

@@ -84,6 +84,10 @@ class Compressor(ABC):
         """Itself at less effort: the share of the time each takes, and the compressor, slowest first."""
         return []
 
+    def alternatives(self) -> "Sequence[Compressor]":
+        """Itself with other tools, which suit some tensors far better and most of them worse."""
+        return []
+
     def at_quality(self, quality: float) -> "Compressor | None":
         """Itself at a quality on the scale of ``--quality``; ``None`` if it has none to turn.
 

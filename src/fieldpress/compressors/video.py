@@ -56,7 +56,7 @@ class _Limits(NamedTuple):
 
 _X265 = _Limits(X265_PRESETS, _X265_TIMES, (0, 51), 6.0, (8, 10, 12))
 _SVT_AV1 = _Limits(SVT_AV1_PRESETS, _SVT_AV1_TIMES, (1, 63), 12.0, (8, 10))
-_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _SVT_AV1}
+_LIMITS = {"x265": _X265, "x265-intra": _X265, "svt-av1": _SVT_AV1, "svt-av1-screen": _SVT_AV1}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class Video(Compressor):
 
     id: ClassVar[str] = "video"
 
-    codec: Literal["x265", "x265-intra", "svt-av1"] = "x265"
-    """x265 is HEVC, x265-intra HEVC with key frames only, svt-av1 AV1: a quarter to a third smaller at equal speed."""
+    codec: Literal["x265", "x265-intra", "svt-av1", "svt-av1-screen"] = "x265"
+    """x265 is HEVC, x265-intra HEVC with key frames only, svt-av1 AV1: a quarter to a third smaller at equal speed, and
+    svt-av1-screen AV1 with its tools for text and drawings: few colours, and what a picture has elsewhere."""
     crf: float = 24.0
     """Quality on the codec's scale, lower is better and larger: 0 to 51 (x265) or 1 to 63 (svt-av1)."""
     preset: str = "slow"
@@ -110,8 +111,8 @@ class Video(Compressor):
         if self.bits not in limits.bits:
             known = ", ".join(map(str, limits.bits))
             raise ConfigError(f"video: bits is {self.bits}; {self.codec} takes {known}")
-        if self.layout == "yuv444" and self.codec == "svt-av1":
-            raise ConfigError("video: svt-av1 has no yuv444 layout; use tiled, or codec x265")
+        if self.layout == "yuv444" and limits is _SVT_AV1:
+            raise ConfigError(f"video: {self.codec} has no yuv444 layout; use tiled, or codec x265")
         if self.amplitude is not None and not 1e-30 < self.amplitude < 1e30:
             raise ConfigError(f"video: amplitude is {self.amplitude}; expected a positive number, or none")
 
@@ -130,6 +131,9 @@ class Video(Compressor):
                 least = time
                 found.append((time / own, replace(self, preset=name)))
         return found
+
+    def alternatives(self) -> list["Video"]:
+        return [replace(self, codec="svt-av1-screen")] if self.codec == "svt-av1" else []
 
     def at_quality(self, quality: float) -> "Video":
         least, greatest = _LIMITS[self.codec].crf
@@ -180,7 +184,7 @@ class Video(Compressor):
     def _av1_film(self, shapes: Sequence[Shape]) -> Pictures | None:
         """The pictures of the AV1 stream that all tensors share; None if there is no such stream, or one picture."""
         groups = self._groups(shapes)
-        layout = groups[0].layout if self.codec == "svt-av1" and len(groups) == 1 else None
+        layout = groups[0].layout if _LIMITS[self.codec] is _SVT_AV1 and len(groups) == 1 else None
         return layout if layout is not None and layout.time > 1 else None
 
     def _groups(self, shapes: Sequence[Shape]) -> list[_Group]:

@@ -3,8 +3,8 @@
 ::
 
     meet:          round trips when they are due
-    settle grids:  effort ── size ── bytes ──┐
-    finish:        the rest ─────────────────┴──> payloads by chunk; tensors hold what these decode to
+    settle grids:  tools ── effort ── size ── bytes ──┐
+    finish:        the rest ──────────────────────────┴──> payloads by chunk; tensors hold what these decode to
 """
 
 import time
@@ -18,7 +18,7 @@ from fieldpress.compressors.guides import Guidance, Guide, Moment, Unguided, Wri
 from fieldpress.field import Field
 from fieldpress.progress import listening, portion
 from fieldpress.training.config import Budget
-from fieldpress.training.effort import in_time
+from fieldpress.training.effort import in_time, suited
 from fieldpress.training.plan import assign
 from fieldpress.training.steering import Steering
 
@@ -158,7 +158,7 @@ class Chunks:
         begin = 0.0
         if self._guidance.settles_first:
             with portion(begin, _TRIAL):
-                self._timed(lambda: self._suit_effort(grids, seconds), heard)
+                self._timed(lambda: self._suit(grids, seconds), heard)
             begin = _TRIAL
         if self._steering is not None:
             with portion(begin, _SEARCH):
@@ -214,20 +214,22 @@ class Chunks:
     def _guided(self) -> list[tuple[Guide, list[nn.Parameter]]]:
         return [(guide, self._tensors[name]) for name, guide in self.guides.items() if name not in self.payloads]
 
-    def _suit_effort(self, grids: Sequence[str], seconds: float) -> None:
-        """For grids that are coded once, before the first step: at an effort that leaves some of a budget in minutes.
+    def _suit(self, grids: Sequence[str], seconds: float) -> None:
+        """For grids that are coded once, before the first step: tools that suit them, and an effort in time.
 
-        A budget in steps leaves them at the plan's effort, so that the bytes are the same on every run.
+        Effort leaves some of a budget in minutes. A budget in steps leaves it at the plan's, so that the bytes are the
+        same on every run.
         """
         trials = 1 if self._steering is None else _TRIALS_OF_A_SEARCH
         for name in grids:
             guide, wanted = self.guides[name], self._plan[self.assigned[name].rule]
             if not wanted.quicker():
                 continue
-            turned = (wanted.coarser(guide.halvings) if guide.halvings else None) or wanted
+            arrays = [array_of(value) for value in guide.written(self._tensors[name])]
+            turned = suited((wanted.coarser(guide.halvings) if guide.halvings else None) or wanted, arrays)
             if self._budget.minutes is not None:
                 left = _MOST_CODING_ONCE * (60 * self._budget.minutes - seconds) / (trials * len(grids))
-                turned = in_time(turned, [array_of(value) for value in guide.written(self._tensors[name])], left)
+                turned = in_time(turned, arrays, left)
             if turned != guide.compressor:
                 guide.exchange(turned)
 
