@@ -78,8 +78,8 @@ class View(Pictures):
     @torch.inference_mode()
     def _part(self, field: Field, pictures: range, rows: range) -> UInt8[Tensor, "t h w 3"]:
         lattice = self.lattice(*(slice(run.start, run.stop) for run in (pictures, rows)))
-        # As bytes first, then interleaved: that moves a quarter of the memory.
-        return to_bytes(field.planar(lattice)).movedim(0, -1).contiguous()
+        # As bytes first, then interleaved, then to the CPU: that moves a quarter of the memory.
+        return to_bytes(field.planar(lattice)).movedim(0, -1).contiguous().cpu()
 
 
 def _runs(whole: Run, length: int) -> list[Run]:
