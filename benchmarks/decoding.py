@@ -116,8 +116,13 @@ def parts_of(decoded: Decoded) -> dict[str, View]:
 
 def operations(decoded: Decoded, part: View) -> int:
     """Floating-point operations of the matrix products in rendering a part."""
-    with FlopCounterMode(display=False) as counter:
-        by_lattices(decoded, part)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # one counts in its own thread only
+    try:
+        with FlopCounterMode(display=False) as counter:
+            by_lattices(decoded, part)
+    finally:
+        torch.set_num_threads(threads)
     return counter.get_total_flops()
 
 

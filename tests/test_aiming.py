@@ -62,10 +62,12 @@ def test_the_default_preset_is_that_of_the_source(clip: Path, usual: float, tmp_
 
 @pytest.mark.parametrize("wanted", [12.0, 70.0])
 def test_a_quality_out_of_reach_is_refused_in_one_line_with_the_range(clip: Path, tmp_path: Path, wanted: float):
-    with pytest.raises(ConfigError, match=rf"{wanted:g} dB is out of reach: .*; \d+\.\d to \d+\.\d dB") as caught:
-        encode(clip, tmp_path / "a.fpr", rate(), psnr=wanted, **AT)
-    assert "\n" not in str(caught.value)
-    assert names(tmp_path) == []
+    ends = [encode(clip, tmp_path / "a.fpr", rate(), quality=end, force=True, **AT).psnr_rgb for end in (51, 0)]
+    with pytest.raises(ConfigError) as caught:
+        encode(clip, tmp_path / "b.fpr", rate(), psnr=wanted, **AT)
+    reach = "about {:.1f} to {:.1f} dB".format(*ends)
+    assert str(caught.value) == f"{wanted:g} dB is out of reach: with this source this preset gives {reach}"
+    assert names(tmp_path) == ["a.fpr"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_no_setting_is_tried_twice_at_the_end_of_the_scale(
         return original(self, *arguments)
 
     monkeypatch.setattr(Video, "encode_all", note)
-    with pytest.raises(ConfigError, match="goes no further with this clip"):
+    with pytest.raises(ConfigError, match="with this source this preset gives"):
         encode(clip, tmp_path / "a.fpr", rate(), psnr=wanted, **AT)
     assert len(tried) == len(set(tried)) > 1
 
@@ -209,6 +211,32 @@ def test_a_preset_without_a_quality_to_turn_is_refused_before_any_work(
     monkeypatch.setattr(Trainer, "__init__", lambda *_: pytest.fail("training began"))
     with pytest.raises(FieldpressError, match="--quality cannot turn preset rate: its film is given to raw"):
         encode(clip, tmp_path / "a.fpr", rate(Raw()), quality=20.0, **AT)
+
+
+# Clips smaller than any picture of a codec
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its film is given to the codec's ``parts``."""
+    return clip_of(tmp_path_factory.mktemp("small") / "small.mkv", textured(8, 20, 20))
+
+
+def test_the_quality_of_small_clips_is_turned_too(small: Path, tmp_path: Path):
+    reports = [encode(small, tmp_path / "a.fpr", rate(), quality=q, force=True, **AT) for q in (0, 25.5, 51)]
+    best, usual, worst = reports
+    assert best.bytes > 1.3 * usual.bytes > 1.3**2 * worst.bytes
+    assert best.psnr_rgb > usual.psnr_rgb > worst.psnr_rgb + 3
+
+
+def test_small_clips_reach_a_size(small: Path, tmp_path: Path):
+    size = round(0.7 * encode(small, tmp_path / "a.fpr", rate(), **AT).bytes)
+    assert encode(small, tmp_path / "b.fpr", rate(), size=size, **AT).bytes == pytest.approx(size, rel=0.1)
+
+
+def test_small_clips_reach_a_quality(small: Path, tmp_path: Path):
+    wanted = encode(small, tmp_path / "a.fpr", rate(), **AT).psnr_rgb - 3
+    assert 0 <= encode(small, tmp_path / "b.fpr", rate(), psnr=wanted, **AT).psnr_rgb - wanted <= 1.5
 
 
 # Sizes, with the preset that codes its film once

@@ -140,6 +140,10 @@ def test_an_unknown_key_is_named_and_the_nearest_one_suggested() -> None:
     assert message(plain) == "config.size: unknown key 'column'; did you mean 'columns'? known: rows, columns"
 
 
+def test_a_number_that_is_not_known_is_not_taken_for_a_misspelt_one() -> None:
+    assert unknown("effort", "20", ["1", "2"]) == "unknown effort '20'; known: 1, 2"
+
+
 def test_an_unknown_part_is_named_with_its_place() -> None:
     found = message(changed(shape={"id": "group", "parts": [{"id": "cirle", "radius": 1.0}]}))
     assert found == "config.shape.parts[0]: unknown shape 'cirle'; did you mean 'circle'? known: circle, group"

@@ -1,6 +1,7 @@
 """Opening files: from bytes or a path, a sequence of pictures, and a function of place."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_negative_indices_count_from_the_end(clip: Decoded):
 
 
 @pytest.mark.parametrize(
-    "part", [slice(None), slice(1, 4, 2), slice(None, None, -1), slice(9, 10), slice(-2, None)], ids=str
+    "part", [slice(None), slice(1, 4, 2), slice(None, None, -1), slice(9, 10), slice(3, 1), slice(-2, None)], ids=str
 )
 def test_slices_are_lists_of_pictures(clip: Decoded, part: slice):
     found = clip[part]
@@ -71,7 +72,15 @@ def test_slices_are_lists_of_pictures(clip: Decoded, part: slice):
 
 @pytest.mark.parametrize("index", [5, -6, 10**9])
 def test_there_is_nothing_beyond_the_last_picture(clip: Decoded, index: int):
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=rf"^picture {index} of 5$"):
+        clip[index]
+
+
+@pytest.mark.parametrize("index", ["2", 1.0, None, (1, 2)], ids=repr)
+def test_what_is_no_index_is_named(clip: Decoded, index: Any):
+    with pytest.raises(
+        TypeError, match=f"^pictures have whole numbers, or slices of them; got {re.escape(repr(index))}$"
+    ):
         clip[index]
 
 

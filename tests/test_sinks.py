@@ -101,6 +101,16 @@ def test_a_variable_rate_is_kept(tmp_path, out):
     assert [signal.seconds(i) * 50 for i in range(5)] == [0, 1, 4, 5, 25]
 
 
+@pytest.mark.parametrize("out", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize(("timestamps", "end"), [((0, 1, 4, 5, 25), 45), ((0, 1, 21, 22, 23, 43, 44), 45), ((3, 5), 4)])
+def test_uneven_times_end_as_long_after_the_last_picture_as_it_came_after_the_one_before(
+    tmp_path, out, timestamps, end
+):
+    path = write(tmp_path / out, moving_pictures(len(timestamps)), time_base=(1, 50), timestamps=timestamps)
+    with av.open(str(path)) as container:
+        assert container.duration == end * av.time_base // 50
+
+
 def test_a_part_of_a_clip_starts_at_zero(tmp_path):
     out = write(tmp_path / "a.mp4", moving_pictures(3), time_base=(1, 50), timestamps=(100, 101, 104))
     assert load(out).signal.timestamps == (0, 1, 4)

@@ -419,7 +419,7 @@ def test_an_animated_webp_is_refused_with_what_to_do(tmp_path, read):
     assert str(caught.value) == f"{moving}: {wanted}"
 
 
-def test_a_damaged_picture_in_a_folder_is_left_out_only_on_request(tmp_path):
+def test_a_damaged_picture_in_a_folder_is_left_out_only_on_request_and_said(tmp_path, caplog):
     pictures = moving_pictures(3)
     for i in range(3):
         write_picture(tmp_path / f"{i}.png", rgb_frame(pictures[i]), "png")
@@ -429,7 +429,10 @@ def test_a_damaged_picture_in_a_folder_is_left_out_only_on_request(tmp_path):
         f"{tmp_path}: 2 of 3 pictures are good; use them with --force "
         f"(the first bad one: {tmp_path / '1.png'}: the picture is damaged)"
     )
+    assert not caplog.messages
     assert np.array_equal(load(tmp_path, force=True).rgb, pictures[[0, 2]])
+    told = f"2 of 3 pictures are good (the first bad one: {tmp_path / '1.png'}: the picture is damaged)"
+    assert caplog.messages == [f"{tmp_path}: {told}"]
 
 
 # Damage
@@ -445,7 +448,7 @@ def clip_bytes(path: Path, frames: int = 24, **how) -> tuple[bytes, np.ndarray]:
 
 @pytest.mark.parametrize("share", [0.4, 0.75, 0.95])
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
-def test_the_good_frames_of_a_truncated_clip_are_counted_and_kept(tmp_path, name, share):
+def test_the_good_frames_of_a_truncated_clip_are_counted_and_kept(tmp_path, name, share, caplog):
     path = tmp_path / name
     how = {"container_options": {"movflags": "faststart"}} if name == "a.mp4" else {}
     data, pictures = clip_bytes(path, **how)
@@ -454,6 +457,7 @@ def test_the_good_frames_of_a_truncated_clip_are_counted_and_kept(tmp_path, name
     good = len(kept.rgb)
     assert 1 < good < 24
     assert abs(good - 24 * share) < 5  # the container's own bytes, and frames of unequal size
+    assert caplog.messages == [f"{path}: {good} of about 24 frames are good"]
     assert error_of(path) == f"{path}: {good} of about 24 frames are good; use them with --force"
     assert np.array_equal(kept.rgb, pictures[:good])
 

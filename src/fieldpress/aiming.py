@@ -1,5 +1,6 @@
 """Reaching a quality: the preset is turned and encoded again until the finished file's pictures are that good."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,8 @@ _DECIBELS_PER_HALVING = 3.9
 """About what half of the bits cost."""
 _STALLED = 0.02
 """Decibels: where a whole halving moves less, the preset is at the end of its scale."""
+_FAR = 64.0
+"""Halvings beyond which every preset is at the end of its scale; the other end is tried to say the range."""
 
 
 class _Try(NamedTuple):
@@ -111,8 +114,10 @@ def _search(quality: Callable[[float], float], wanted: float) -> float:
             following = last + (turn if abs(turn) > 0.1 else 0.1 if turn > 0 else -0.1)
         found[following] = quality(following)
         if not (enough and short) and abs(found[following] - found[halvings]) < _STALLED * abs(following - halvings):
-            reach = f"{min(found.values()):.1f} to {max(found.values()):.1f} dB were reached"
-            raise ConfigError(f"{wanted:g} dB is out of reach: this preset goes no further with this clip; {reach}")
+            far = math.copysign(_FAR, halvings - following)
+            found[far] = quality(far)
+            reach = f"about {min(found.values()):.1f} to {max(found.values()):.1f} dB"
+            raise ConfigError(f"{wanted:g} dB is out of reach: with this source this preset gives {reach}")
         halvings = following
     enough = [h for h, value in found.items() if value >= wanted]
     if not enough:

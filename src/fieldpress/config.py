@@ -100,7 +100,8 @@ def unknown(noun: str, found: object, known: Iterable[object]) -> str:
         "unknown compressor 'vidoe'; did you mean 'video'? known: raw, video"
     """
     names = [str(name) for name in known]
-    close = difflib.get_close_matches(found, names, n=1) if isinstance(found, str) else []
+    # A number is not a misspelt other one.
+    close = difflib.get_close_matches(found, names, n=1) if isinstance(found, str) and not found.isdigit() else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown {noun} {shown(found)}; {hint}known: {', '.join(names) or 'none'}"
 

@@ -47,10 +47,21 @@ class Decoded(Sequence[NDArray[np.uint8]]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[NDArray[np.uint8]]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        """Picture ``index`` as uint8 (height, width, 3), or a list of them for a slice."""
+        """Picture ``index`` as uint8 (height, width, 3), or a list of them for a slice.
+
+        Raises:
+            IndexError: There is no such picture.
+            TypeError: The index is neither a whole number nor a slice.
+        """
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        position = range(len(self))[index]
+            chosen = range(len(self))[index]
+            return list(self.pictures(self.view(index))) if chosen else []
+        try:
+            position = range(len(self))[index]
+        except IndexError:
+            raise IndexError(f"picture {index} of {len(self)}") from None
+        except TypeError:
+            raise TypeError(f"pictures have whole numbers, or slices of them; got {index!r}") from None
         return next(self.pictures(self.view(slice(position, position + 1))))
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:

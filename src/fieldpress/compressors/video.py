@@ -119,7 +119,8 @@ class Video(Compressor):
     def coarser(self, halvings: float) -> "Video":
         limits = _LIMITS[self.codec]
         crf = self.crf + limits.crf_per_halving * halvings
-        return replace(self, crf=min(max(round(crf * 4) / 4, limits.crf[0]), limits.crf[1]))
+        parts = self.parts.coarser(round(16 * halvings) / 16)  # what takes few characters in a file
+        return replace(self, crf=min(max(round(crf * 4) / 4, limits.crf[0]), limits.crf[1]), parts=parts or self.parts)
 
     def quicker(self) -> list[tuple[float, "Video"]]:
         limits = _LIMITS[self.codec]
@@ -137,7 +138,8 @@ class Video(Compressor):
 
     def at_quality(self, quality: float) -> "Video":
         least, greatest = _LIMITS[self.codec].crf
-        return replace(self, crf=round(4 * (least + (greatest - least) * quality / MAX_QUALITY)) / 4)
+        turned = self.coarser((quality - MAX_QUALITY / 2) / 6)  # whose parts have no scale of a codec
+        return replace(turned, crf=round(4 * (least + (greatest - least) * quality / MAX_QUALITY)) / 4)
 
     def special_guide(self, guidance: "Guidance", tensors: "Sequence[Tensor]") -> "Guide":
         from fieldpress.compressors.video_guide import VideoGuide

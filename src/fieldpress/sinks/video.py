@@ -9,6 +9,7 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -38,10 +39,13 @@ def write_mp4(path: Path, pictures: Iterable[NDArray[np.uint8]], timing: Timing)
 
     Chroma is halved (4:2:0, which every player takes) where both sides are even, else kept whole (4:4:4).
     """
+    options = {"crf": "10", "preset": "medium"}
+    if timing.timestamps is not None:
+        options["bf"] = "0"  # MP4 ends when the last picture in coding order does, so it has to be the last shown
 
     def coding(height: int, width: int) -> _Coding:
         pixel_format = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-        return _Coding("libx264", {"crf": "10", "preset": "medium"}, pixel_format, _BT709, _BT709_TAGS)
+        return _Coding("libx264", options, pixel_format, _BT709, _BT709_TAGS)
 
     _write(path, "mp4", {"movflags": "faststart"}, coding, pictures, timing)
 
@@ -89,6 +93,7 @@ class _Encoder:
     def __init__(self, container: OutputContainer, coding: _Coding, height: int, width: int, timing: Timing) -> None:
         self._container = container
         self._timing = timing
+        self._muxed = 0
         self._ycbcr = coding.ycbcr
         self._converter = Converter(coding.pixel_format, coding.ycbcr)
         self._tags = coding.tags
@@ -104,10 +109,16 @@ class _Encoder:
     def add(self, index: int, picture: NDArray[np.uint8]) -> None:
         frame = self._converter(VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
         frame.pts, frame.time_base = self._timing.time(index), self._timing.base
-        frame.duration = self._timing.duration(index)
         for name, value in self._tags.items():
             setattr(frame, name, value)
-        self._container.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        self._container.mux(self._stream.encode())
+        self._mux(self._stream.encode())
+
+    def _mux(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            # In the order of the pictures, or all pictures are shown equally long.
+            packet.duration = self._timing.duration(self._muxed)
+            self._muxed += 1
+            self._container.mux(packet)

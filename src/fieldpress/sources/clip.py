@@ -4,6 +4,7 @@ A clip that is to be held is decoded once. One that is too long for that is deco
 which frames to trust, and again for every part that is asked for.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from fieldpress.sources.memory import check_memory
 from fieldpress.sources.reel import Reel
 from fieldpress.sources.stack import PictureLedger, PictureStack
 from fieldpress.sources.timing import Timing, timing
+
+_LOG = logging.getLogger("fieldpress")
 
 
 class Clip(NamedTuple):
@@ -88,8 +91,11 @@ def _decode(
     except MemoryError as error:
         raise SourceError(f"{path}: does not fit in memory: use a smaller clip or cut it") from error
     good = decoding.good()
-    if decoding.damaged and (not force or not good):
-        raise SourceError(_damage_text(path, len(good), max(scan.expected, len(good)), scan.is_still))
+    if decoding.damaged:
+        told = _damage_text(path, len(good), max(scan.expected, len(good)), scan.is_still)
+        if not force or not good:
+            raise SourceError(f"{told}; use them with --force" if good and not scan.is_still else told)
+        _LOG.warning(told)
     if not good:
         raise SourceError(f"{path}: has no frames")
     times = [decoding.times[i] for i in good]
@@ -109,4 +115,4 @@ def _damage_text(path: Path, good: int, expected: int, is_still: bool) -> str:
         return f"{path}: the picture is damaged"
     if not good:
         return f"{path}: is damaged; none of about {expected} frames is good"
-    return f"{path}: {good} of about {expected} frames are good; use them with --force"
+    return f"{path}: {good} of about {expected} frames are good"

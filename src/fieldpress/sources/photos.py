@@ -96,7 +96,7 @@ def load_photos(path: str | PathLike[str], *, force: bool = False) -> Photos:
     photos, damaged = _read(location, [*train, *test])
     good = f"{location}: {len(photos)} of {len(train) + len(test)} pictures are good"
     if damaged and not (force and photos):
-        raise SourceError(f"{good}; use them with --force (the first bad one: {damaged[0]})")
+        raise SourceError(f"{good}{'; use them with --force' if photos else ''} (the first bad one: {damaged[0]})")
     if damaged:
         _LOG.warning("%s (the first bad one: %s)", good, damaged[0])
         check_places(location, [found for found in train if found in photos], len(photos))

@@ -55,8 +55,9 @@ class Budget:
         argument("steps", int | None, self.steps)
         if (self.minutes is None) == (self.steps is None):
             raise ConfigError("give a budget in minutes or in steps, one of them")
-        if not 0 < (self.minutes if self.minutes is not None else self.steps or 0) < math.inf:
-            raise ConfigError("a training budget is a number above 0")
+        number, unit = (self.minutes, "minutes") if self.minutes is not None else (self.steps or 0, "steps")
+        if not 0 < number < math.inf:
+            raise ConfigError(f"a training budget of {number:g} {unit} is none: give a number above 0")
 
     def share(self, step: int, seconds: float) -> float:
         """The share used, in [0, 1]."""
