@@ -2,26 +2,37 @@
 
 A picture of ordinary size is many small products, which two threads that share each of them hardly make faster: half
 of the time they wait for each other. Two threads with a picture each do not wait.
+
+Threads stay for as long as the program runs. Of thousands that came and went with a picture each, one never ended: it
+span in what libraries do when a thread ends, and the next ones waited for it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import cache
 from threading import Barrier
-from typing import Any
+from typing import TypeVar
 
 import torch
 
-Run = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
-"""A function's results for some arguments, in their order, when all are there."""
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
-@contextmanager
-def side_by_side(count: int) -> Iterator[Run]:
-    """So many calls at a time, each in a thread that computes with one core; in the caller's own if only one."""
-    if count < 2:
-        yield lambda function, arguments: list(map(function, arguments))
-        return
+def side_by_side(count: int, function: Callable[[Argument], Result], arguments: Iterable[Argument]) -> list[Result]:
+    """A function's results for some arguments, in their order, when all are there.
+
+    Args:
+        count: So many calls at a time, each in a thread that computes with one core; in the caller's own if only one.
+        function: What it raises is raised.
+        arguments: Of one call each.
+    """
+    return list(map(function, arguments) if count < 2 else _threads(count).map(function, arguments))
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
     of_caller, begun = torch.get_num_threads(), Barrier(count + 1)
 
     def begin() -> None:
@@ -29,9 +40,13 @@ def side_by_side(count: int) -> Iterator[Run]:
         torch.set_num_threads(1)
         begun.wait()
 
-    with ThreadPoolExecutor(count, "fieldpress", begin) as pool:
-        for _ in range(count):
-            pool.submit(int)
-        begun.wait()
-        torch.set_num_threads(of_caller)  # what a thread sets, others that begin later would take over
-        yield lambda function, arguments: list(pool.map(function, arguments))
+    pool = ThreadPoolExecutor(count, "fieldpress", begin)
+    for _ in range(count):
+        pool.submit(int)
+    begun.wait()
+    torch.set_num_threads(of_caller)  # what a thread sets, others that begin later would take over
+    return pool
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of its parent's threads

@@ -69,11 +69,10 @@ class View(Pictures):
         together = max(1, at_once // (self.height * self.width))
         parts = list(product(_runs(range(len(self.positions)), together), bands))
         count = min(torch.get_num_threads(), len(parts)) if torch.device(device).type == "cpu" else 1
-        with side_by_side(count) as run:
-            for some in _runs(parts, -(-count // len(bands)) * len(bands)):
-                rendered = run(lambda part: self._part(field, *part), some)
-                for of_pictures in _runs(rendered, len(bands)):
-                    yield from torch.cat(of_pictures, 1) if len(bands) > 1 else of_pictures[0]
+        for some in _runs(parts, -(-count // len(bands)) * len(bands)):
+            rendered = side_by_side(count, lambda part: self._part(field, *part), some)
+            for of_pictures in _runs(rendered, len(bands)):
+                yield from torch.cat(of_pictures, 1) if len(bands) > 1 else of_pictures[0]
 
     @torch.inference_mode()
     def _part(self, field: Field, pictures: range, rows: range) -> UInt8[Tensor, "t h w 3"]:
