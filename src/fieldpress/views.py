@@ -68,7 +68,7 @@ class View(Pictures):
         bands = _runs(range(self.height), max(1, at_once // self.width))
         together = max(1, at_once // (self.height * self.width))
         parts = list(product(_runs(range(len(self.positions)), together), bands))
-        count = min(torch.get_num_threads(), len(parts)) if torch.device(device).type == "cpu" else 1
+        count = torch.get_num_threads() if torch.device(device).type == "cpu" and len(parts) > 1 else 1
         for some in _runs(parts, -(-count // len(bands)) * len(bands)):
             rendered = side_by_side(count, lambda part: self._part(field, *part), some)
             for of_pictures in _runs(rendered, len(bands)):
