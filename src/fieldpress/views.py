@@ -66,9 +66,10 @@ class View(Pictures):
         """
         at_once = places_at_once(field)
         bands = _runs(range(self.height), max(1, at_once // self.width))
-        together = max(1, at_once // (self.height * self.width))
+        threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
+        together = max(1, min(at_once // (self.height * self.width), -(-len(self.positions) // threads)))
         parts = list(product(_runs(range(len(self.positions)), together), bands))
-        count = torch.get_num_threads() if torch.device(device).type == "cpu" and len(parts) > 1 else 1
+        count = threads if len(parts) > 1 else 1
         for some in _runs(parts, -(-count // len(bands)) * len(bands)):
             rendered = side_by_side(count, lambda part: self._part(field, *part), some)
             for of_pictures in _runs(rendered, len(bands)):
