@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fieldpress.checks import check_target
+from fieldpress.compressors.base import FAR
 from fieldpress.errors import ConfigError
 from fieldpress.loading import read_bytes
 from fieldpress.presets import Recipe
@@ -28,8 +29,6 @@ _DECIBELS_PER_HALVING = 3.9
 """About what half of the bits cost."""
 _STALLED = 0.02
 """Decibels: where a whole halving moves less, the preset is at the end of its scale."""
-_FAR = 64.0
-"""Halvings beyond which every preset is at the end of its scale; the other end is tried to say the range."""
 
 
 class _Try(NamedTuple):
@@ -114,8 +113,8 @@ def _search(quality: Callable[[float], float], wanted: float) -> float:
             following = last + (turn if abs(turn) > 0.1 else 0.1 if turn > 0 else -0.1)
         found[following] = quality(following)
         if not (enough and short) and abs(found[following] - found[halvings]) < _STALLED * abs(following - halvings):
-            far = math.copysign(_FAR, halvings - following)
-            found[far] = quality(far)
+            far = math.copysign(FAR, halvings - following)
+            found[far] = quality(far)  # the other end, to say the range
             reach = f"about {min(found.values()):.1f} to {max(found.values()):.1f} dB"
             raise ConfigError(f"{wanted:g} dB is out of reach: with this source this preset gives {reach}")
         halvings = following

@@ -23,6 +23,8 @@ Shape = tuple[int, ...]
 
 MAX_QUALITY = 51.0
 """The coarse end of the quality scale; 0 is the fine one, as with the constant rate factors of x264."""
+FAR = 64.0
+"""Halvings of the bits beyond which every compressor is at the end of its scale."""
 
 
 class Cut(NamedTuple):

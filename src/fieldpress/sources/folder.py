@@ -1,6 +1,5 @@
 """A folder of pictures, in the order a person would put them."""
 
-import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.sources.clip import Clip, LongClip, read_clip
 from fieldpress.sources.colour import Picture
+from fieldpress.sources.damage import check_damage
 from fieldpress.sources.memory import check_memory
 from fieldpress.sources.stack import PictureLedger, PictureStack
 from fieldpress.sources.timing import DEFAULT_RATE, constant
-
-_LOG = logging.getLogger("fieldpress")
 
 PICTURE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff"),
@@ -66,11 +64,8 @@ def open_folder(
             pictures = PictureStack(str(path), len(files)) if whole else PictureLedger(str(path))
         pictures.add(picture, file.name)
         good.append(file)
-    told = f"{path}: {len(good)} of {len(files)} pictures are good"
-    if pictures is None or (damaged and not force):
-        raise SourceError(f"{told}{'; use them with --force' if good else ''} (the first bad one: {damaged[0]})")
-    if damaged:
-        _LOG.warning("%s (the first bad one: %s)", told, damaged[0])
+    check_damage(path, len(good), damaged, force)
+    assert pictures is not None, "there is a good one"
     if isinstance(pictures, PictureLedger):
         return LongClip(pictures, constant(rate), _Reel(tuple(good), memory_factor))
     return Clip(pictures, constant(rate), is_still=False)

@@ -7,7 +7,6 @@
 Lists and poses are checked before the first picture is decoded; a lens is held against its picture when that is.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -20,6 +19,7 @@ from fieldpress.config import shown
 from fieldpress.errors import SourceError
 from fieldpress.signals.cameras import Camera
 from fieldpress.sources.colmap import find_model, read_model, read_model_points
+from fieldpress.sources.damage import check_damage
 from fieldpress.sources.memory import check_memory
 from fieldpress.sources.parts import Found, check_places, parted
 from fieldpress.sources.points import read_points
@@ -29,8 +29,6 @@ from fieldpress.sources.transforms_json import find_transforms, read_transforms
 
 POINTS_FILE = "points3d.npy"
 """Points of the scene beside a ``transforms.json``: floats of shape (points, 3)."""
-
-_LOG = logging.getLogger("fieldpress")
 
 
 @dataclass(frozen=True)
@@ -94,11 +92,8 @@ def load_photos(path: str | PathLike[str], *, force: bool = False) -> Photos:
     train, test = parted(location, listing, folders)
     check_places(location, train, len(train) + len(test))
     photos, damaged = _read(location, [*train, *test])
-    good = f"{location}: {len(photos)} of {len(train) + len(test)} pictures are good"
-    if damaged and not (force and photos):
-        raise SourceError(f"{good}{'; use them with --force' if photos else ''} (the first bad one: {damaged[0]})")
+    check_damage(location, len(photos), damaged, force)
     if damaged:
-        _LOG.warning("%s (the first bad one: %s)", good, damaged[0])
         check_places(location, [found for found in train if found in photos], len(photos))
     folder = location.parent if is_file(location) else location
     return Photos(

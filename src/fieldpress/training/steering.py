@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from fieldpress.compressors.base import FAR
 from fieldpress.compressors.guides import Guide
 from fieldpress.errors import ConfigError
 from fieldpress.progress import portion
@@ -23,8 +24,6 @@ _PATIENCE, _NEAR = 6, 0.02
 _FINEST = 0.01
 """Halvings: sizes on either side of the one asked for that are no further apart are as near as it gets."""
 _TRIALS = 16
-_FAR = 64.0
-"""Halvings beyond which every compressor is at the end of its scale."""
 _LARGEST_TURN = 1.0
 """Halvings by which a round trip turns the dial at most."""
 _MOST_BITS = 16
@@ -81,7 +80,7 @@ class Steering:
             if abs(self.search() - 1) <= TOLERANCE:
                 return
             found = self.dial
-            least, most = self._size(_FAR), self._size(-_FAR)
+            least, most = self._size(FAR), self._size(-FAR)
             self._turn(found)
         else:
             least = self._other_bits()
@@ -123,8 +122,8 @@ class Steering:
                 break
             following = _next_dial(larger, smaller)
             if not (larger and smaller) and len(set(tried.values())) < len(tried):
-                following = math.copysign(_FAR, surplus)  # the size no longer follows: only the end is left to try
-            if abs(following) > _FAR or following in larger or following in smaller:
+                following = math.copysign(FAR, surplus)  # the size no longer follows: only the end is left to try
+            if abs(following) > FAR or following in larger or following in smaller:
                 break
             dial = following
         best = min(tried, key=lambda dial: abs(tried[dial]))
