@@ -27,8 +27,8 @@ clip: $(BUNNY) ## Make build/bunny.mkv, the clip of the demo and the benchmarks
 photographs: build/photographs/.unpacked ## Unpack the photographs that the shipped network learns on
 
 test: lint ## Check style and types, then run every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 	FIELDPRESS_TEST_BROWSER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_viewer.py -k in_a_browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(BIN)/.development ## Check style (ruff) and types (pyright)
 	$(BIN)/ruff check
