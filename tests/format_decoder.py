@@ -4,6 +4,7 @@ The page's own listing reads the container. As short as can be: a field is asked
 """
 
 import hashlib
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -81,7 +82,7 @@ def beginning_of(file: bytes) -> tuple[int, list[dict[str, np.ndarray]]]:
                 arrays = decode_chunk(compressor, data, shapes)
             else:
                 encodings = {field["field"]["encodings"][name.split(".")[0]]["id"] for name in names}
-                assert encodings <= {"film", "wide-film", "volume"}
+                assert encodings <= {"film", "wide-film", "volume", "cell-volume"}
                 assert {shape[1] for shape in shapes} == {k}
                 k, arrays = decode_beginning(compressor, data, shapes)
             tensors |= zip(names, arrays, strict=True)
@@ -405,11 +406,38 @@ def pictures(compressor: Table, data: bytes, time: int, rows: int, columns: int,
 def codes_at(field: Table, tensors: dict[str, np.ndarray], t: float, y: float, x: float) -> np.ndarray:
     """The 8-bit colour at a place."""
     place = np.array([t, y, x], np.float32)
-    if field["decoder"]["id"] in ("head", "postfilter"):
-        return codes_of_colour(head(field, tensors, place))
-    features = [READERS[config["id"]](config, name, tensors, place) for name, config in field["encodings"].items()]
-    colour = DECODERS[field["decoder"]["id"]](field["decoder"], tensors, np.concatenate(features), place[0])
+    if field["decoder"]["id"] in PAINTERS:
+        return codes_of_colour(painted(field, tensors, place))
+    colour = DECODERS[field["decoder"]["id"]](field["decoder"], tensors, features_at(field, tensors, place), place[0])
     return codes_of_colour(colour)
+
+
+def features_at(field: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    found = [READERS[config["id"]](config, name, tensors, place) for name, config in field["encodings"].items()]
+    return np.concatenate(found)
+
+
+def painted(field: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    """The colour at a place, between the pixels around it, each from its cell."""
+    sides = next(filter(None, map(sides_of, field["encodings"].values())))
+    pixels = np.zeros((3, *sides), np.float32)
+    for r, c in itertools.product(*(cells_near(u, n) for u, n in zip(place[1:], sides, strict=True))):
+        centre = np.array([place[0], (2 * r + 1) / sides[0], (2 * c + 1) / sides[1]], np.float32)
+        cell = PAINTERS[field["decoder"]["id"]](field, tensors, features_at(field, tensors, centre))
+        rows, columns = (min(2, side - 2 * first) for side, first in zip(sides, (r, c), strict=True))
+        pixels[:, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2] = np.moveaxis(cell, -1, 0)[:, :rows, :columns]
+    return read(pixels, place[1:], (0, 0))
+
+
+def cells_near(u: np.float32, n: int) -> set[int]:
+    """Along an axis, the cells of all pixels that a place may be read from."""
+    return {min(max(math.floor(u * n - 0.5) + d, 0), n - 1) // 2 for d in (-1, 0, 1, 2)}
+
+
+def sides_of(config: Table) -> tuple[int, int] | None:
+    if config["id"] == "cell-volume":
+        config = config["levels"][0]
+    return (config["height"], config["width"]) if "height" in config else None
 
 
 def codes_of_colour(colour: np.ndarray) -> np.ndarray:
@@ -462,13 +490,32 @@ def read_volume(config: Table, name: str, tensors: dict[str, np.ndarray], place:
     return np.concatenate(features)
 
 
-def read_film(luma: np.ndarray, chroma: np.ndarray, reach: int) -> np.ndarray:
-    """The features of all cells, (6 * neighbours**2, rows, columns), from the tensors at one time."""
+def read_cell_volume(config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    features = []
+    for i, level in enumerate(config["levels"]):
+        spot, offsets = place.copy(), []
+        for axis, side in ((1, "height"), (2, "width")):
+            n, m = config["levels"][0][side], level[side]
+            half = -(-n // 2)
+            if m > half:
+                spot[axis] -= 0.5 / m
+            elif m == half:
+                spot[axis] *= n / (2 * m)
+            offsets.append((-1, 0, 1, 2) if m > half else (-1, 0, 1))
+        cells = [read(tensors[f"{name}.levels.{i}"], spot, (0, dy, dx)) for dy in offsets[0] for dx in offsets[1]]
+        features.append(np.stack(cells, axis=1).ravel())
+    return np.concatenate(features)
+
+
+def read_film(config: Table, name: str, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
+    """The features of the cell whose centre is at a place."""
+    reach = {"film": 1, "wide-film": 2}[config["id"]]
+    luma, chroma = (read(tensors[f"{name}.{grid}"], place[:1], (0,)) for grid in ("luma", "chroma"))
     luma = np.pad(luma[0], [(0, side % 2) for side in luma.shape[1:]], mode="edge")
     channels = np.stack([*(luma[p::2, q::2] for p in (0, 1) for q in (0, 1)), *chroma])
-    around, (_, rows, columns) = np.pad(channels, [(0, 0), (reach, reach), (reach, reach)], mode="edge"), channels.shape
-    offsets = range(2 * reach + 1)
-    return np.stack([c[i : i + rows, j : j + columns] for c in around for i in offsets for j in offsets])
+    r, c = (round(float(u * side - 1) / 2) for u, side in zip(place[1:], sides_of(config) or (), strict=True))
+    around = np.pad(channels, [(0, 0), (reach, reach), (reach, reach)], mode="edge")
+    return around[:, r : r + 2 * reach + 1, c : c + 2 * reach + 1].ravel()
 
 
 NETWORK = Path(__file__).parents[1] / "src/fieldpress/decoders/postfilter.f2"
@@ -476,21 +523,18 @@ NETWORK_SHA256 = "d78042b3b754a1fc9780b79830b42beef88c0cbad51c993f849165ee6aefaa
 
 
 def neurons(features: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """The 32 numbers that the shipped network says of every cell."""
+    """The 32 numbers that the shipped network says of a cell."""
     data = NETWORK.read_bytes()
     assert hashlib.sha256(data).hexdigest() == NETWORK_SHA256
     numbers = np.frombuffer(data, "<f2").astype(np.float32)
     u, v, w, z = np.split(numbers[:5888], [4800, 4832, 5856])
     loudness = np.exp2(np.clip(noise, -14, 0))
-    hidden = np.tensordot(u.reshape(32, 150), features / (4 * loudness), 1) + v[:, None, None]
-    hidden = np.tensordot(w.reshape(32, 32), np.maximum(hidden, hidden / 10), 1) + z[:, None, None]
+    hidden = u.reshape(32, 150) @ features / (4 * loudness) + v
+    hidden = w.reshape(32, 32) @ np.maximum(hidden, hidden / 10) + z
     return 2 * loudness * np.maximum(hidden, hidden / 10)
 
 
-def head(field: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.ndarray:
-    ((name, film),) = field["encodings"].items()
-    reach = {"film": 1, "wide-film": 2}[film["id"]]
-    f = read_film(*(read(tensors[f"{name}.{grid}"], place[:1], (0,)) for grid in ("luma", "chroma")), reach)
+def head(field: Table, tensors: dict[str, np.ndarray], f: np.ndarray) -> np.ndarray:
     base = np.zeros((12, 6, 3, 3), np.float32)  # row, channel, row offset + 1, column offset + 1
     for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
         base[k, k, 1, 1] = 1
@@ -502,13 +546,13 @@ def head(field: Table, tensors: dict[str, np.ndarray], place: np.ndarray) -> np.
     if field["decoder"]["id"] == "postfilter":
         last = np.frombuffer(NETWORK.read_bytes(), "<f2")[5888:].astype(np.float32).reshape(12, 32)
         base = np.concatenate([base, last / 2], axis=1)
-        near = f.reshape(6, 5, 5, *f.shape[1:])[:, 1:4, 1:4].reshape(54, *f.shape[1:])
-        f = np.concatenate([near, neurons(f, tensors["decoder.noise"])])
-    n = np.tensordot(tensors["decoder.weight"] + base, f, 1) + tensors["decoder.bias"][:, None, None]
-    pixels = np.zeros((3, 2 * f.shape[1], 2 * f.shape[2]), np.float32)
-    for p, q, k in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]:
-        pixels[:, p::2, q::2] = np.tensordot(tensors["decoder.colours"], n[[k, 4 + k, 8 + k]], 1) + 0.5
-    return read(pixels[:, : film["height"], : film["width"]], place[1:], (0, 0))
+        f = np.concatenate([f.reshape(6, 5, 5)[:, 1:4, 1:4].ravel(), neurons(f, tensors["decoder.noise"])])
+    n = (tensors["decoder.weight"] + base) @ f + tensors["decoder.bias"]
+    return (n.reshape(3, 4).T @ tensors["decoder.colours"].T + 0.5).reshape(2, 2, 3)
+
+
+def cell_mlp(field: Table, tensors: dict[str, np.ndarray], f: np.ndarray) -> np.ndarray:
+    return mlp(field["decoder"], tensors, f, np.float32(0)).reshape(2, 2, 3)
 
 
 def mlp(config: Table, tensors: dict[str, np.ndarray], f: np.ndarray, t: np.float32) -> np.ndarray:
@@ -534,5 +578,15 @@ def leaky(v: np.ndarray) -> np.ndarray:
     return np.where(v > 0, v, v / 100)
 
 
-READERS = {"planes": read_planes, "nested": read_planes, "flow": read_flow, "volume": read_volume}
+READERS = {
+    "planes": read_planes,
+    "nested": read_planes,
+    "flow": read_flow,
+    "volume": read_volume,
+    "cell-volume": read_cell_volume,
+    "film": read_film,
+    "wide-film": read_film,
+}
 DECODERS = {"mlp": mlp, "siren": siren}
+PAINTERS = {"head": head, "postfilter": head, "cell-mlp": cell_mlp}
+"""Of a cell: rows, columns and colours of its pixels."""

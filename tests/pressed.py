@@ -12,7 +12,7 @@ from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.config import from_plain, to_plain
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Flow, Nested, Planes, Volume
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.field import FieldConfig
 from fieldpress.reading import About
 from fieldpress.segments import Segment

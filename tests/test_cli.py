@@ -301,6 +301,7 @@ def test_the_flags_of_a_source_are_those_of_its_own_preset(refused: Callable[...
         ("a.fpr --init tuker", "--init is 'tuker'; expected one of 'source', 'tucker', 'random'"),
         ("a.fpr --init tucker --training.start random", "give one of them"),
         ("a.fpr nvp-fit --init tucker --decoder siren", "use --init random"),
+        ("a.fpr nvp-fit --init tucker", "a Tucker start needs a volume or planes, and --decoder mlp"),
         ("a.fpr --force=yes", "--force takes no value"),
         ("a.fpr --quality -1", "--quality is -1; expected 0 (best) to 51"),
         ("a.fpr --quality 52", "--quality is 52; expected 0 (best) to 51"),

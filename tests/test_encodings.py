@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings import Planes, Volume
+from fieldpress.encodings.levels import Level, read_slices
 from fieldpress.encodings.planes import PlanesEncoding
-from fieldpress.encodings.volume import Level, VolumeEncoding, read_slices
+from fieldpress.encodings.volume import VolumeEncoding
 from fieldpress.errors import ConfigError
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
 from fieldpress.interpolation import extend, resample, steps_per_cell, taps

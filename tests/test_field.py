@@ -9,10 +9,10 @@ import torch
 from octrees import octree, shell
 
 from fieldpress.config import from_plain, to_plain
-from fieldpress.decoders import DECODERS, DistanceMlp, Head, Mlp, Postfilter, Siren
-from fieldpress.encodings import ENCODINGS, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
+from fieldpress.decoders import DECODERS, CellMlp, DistanceMlp, Head, Mlp, Postfilter, Siren
+from fieldpress.encodings import ENCODINGS, CellVolume, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
+from fieldpress.encodings.levels import Level
 from fieldpress.encodings.octree import octants_of, octree_of
-from fieldpress.encodings.volume import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import MAX_FEATURES, DecoderConfig, EncodingConfig, Field, FieldConfig, Lattice, Points
 from fieldpress.grids import pyramid_sides
@@ -41,9 +41,14 @@ ENCODED: dict[str, dict[str, EncodingConfig]] = {
     "film of even sides": {"film": Film(4, 8, 12)},
     "wide film": {"film": WideFilm(4, 7, 11)},
     "wide film of even sides": {"film": WideFilm(4, 8, 12)},
+    "cell volume": {"volume": CellVolume(TWO_LEVELS)},
+    "cell volume of even sides": {"volume": CellVolume((Level(1, 4, 8, 12), Level(2, 4, 4, 6)))},
+    "cell volume of odd levels": {"volume": CellVolume((Level(1, 4, 7, 11), Level(2, 3, 6, 5), Level(1, 1, 9, 3)))},
+    "cell volume and planes": {"planes": PLANES, "volume": CellVolume(TWO_LEVELS)},
+    "film and planes": {"film": Film(4, 7, 11), "planes": PLANES},
 }
-READERS = {"film": "head", "wide-film": "postfilter"}
-"""Of encodings that go with one decoder only."""
+PAINTERS = {"head": {"film"}, "postfilter": {"wide-film"}, "cell-mlp": {"film", "wide-film", "cell-volume"}}
+"""Decoders that paint cells, and the encodings that they go with."""
 POINTS_ONLY = {"radiance"}
 """Decoders that a lattice cannot ask: their own tests say what they give."""
 DECODED: dict[str, DecoderConfig] = {
@@ -52,8 +57,9 @@ DECODED: dict[str, DecoderConfig] = {
     "distance": DistanceMlp(width=5, depth=2),
     "head": Head(),
     "postfilter": Postfilter(),
+    "cell-mlp": CellMlp(width=5, depth=2),
 }
-VALUES = {"mlp": 3, "siren": 3, "distance": 1, "head": 3, "postfilter": 3}
+VALUES = {"mlp": 3, "siren": 3, "distance": 1, "head": 3, "postfilter": 3, "cell-mlp": 3}
 """How many numbers each gives at a place."""
 
 
@@ -83,8 +89,10 @@ LATTICES = {
 
 
 def together(encoded: str, decoded: str) -> bool:
-    (first, *_) = ENCODED[encoded].values()
-    return READERS.get(first.id, decoded) == decoded and (first.id in READERS) == (decoded in READERS.values())
+    found = {config.id for config in ENCODED[encoded].values()}
+    if decoded == "cell-mlp" or decoded not in PAINTERS:
+        return bool(found & PAINTERS["cell-mlp"]) == (decoded in PAINTERS)
+    return found == PAINTERS[decoded]  # they read one film and nothing beside it
 
 
 every_field = pytest.mark.parametrize(
@@ -228,7 +236,7 @@ def test_a_field_that_cannot_be_is_refused(encodings: dict[str, EncodingConfig],
         from_plain(FieldConfig, {"encodings": to_plain(encodings), "decoder": to_plain(Mlp())}, "field")
 
 
-FILM = Film(2, 6, 8)
+FILM, CELLS = Film(2, 6, 8), CellVolume(TWO_LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +244,15 @@ FILM = Film(2, 6, 8)
     [
         ({"film": FILM}, Mlp(), "encoding film and decoder mlp do not go together: their cells have 2 and 1"),
         ({"planes": PLANES}, Head(), "encoding planes and decoder head do not go together: their cells have 1 and 2"),
-        ({"film": FILM, "planes": PLANES}, Head(), "encoding planes and decoder head do not go together"),
+        ({"film": FILM, "planes": PLANES}, Head(), "a head reads one film, which has 54 features, not "),
         ({"film": FILM, "film2": FILM}, Head(), "a head reads one film, which has 54 features, not 108"),
+        ({"volume": CELLS}, Mlp(), "encoding volume and decoder mlp do not go together: their cells have 2 and 1"),
+        ({"planes": PLANES}, CellMlp(), "encoding planes and decoder cell-mlp do not go together: their cells have 1"),
+        ({"planes": PLANES, "volume": CELLS}, Siren(), "encoding volume and decoder siren do not go together"),
+        ({"volume": CELLS, "film": FILM}, CellMlp(), "cells of encodings volume and film are of pictures of several"),
     ],
 )
-def test_a_film_goes_with_a_head_and_nothing_else(
+def test_cells_go_with_decoders_that_paint_them(
     encodings: dict[str, EncodingConfig], decoder: DecoderConfig, message: str
 ):
     with pytest.raises(ConfigError, match=message):

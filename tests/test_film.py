@@ -15,7 +15,7 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.compressors.guides import Guidance, Unguided, Written
-from fieldpress.decoders import Head
+from fieldpress.decoders import Head, Mlp
 from fieldpress.decoders.head import PAINTED, HeadDecoder, plain_weight
 from fieldpress.encodings import Film
 from fieldpress.encodings.film import FEATURES, FilmEncoding
@@ -526,7 +526,7 @@ def test_a_film_is_settled_before_the_first_step_and_needs_no_more(tmp_path: Pat
 
 def test_another_decoder_is_refused_for_a_film(tmp_path: Path):
     source = write_clip(tmp_path / "clip.mkv", [rgb_frame(p) for p in moving_pictures(2)], "ffv1", "bgr0")
-    chosen = replace(recipe("rate"), decoder=recipe("nvp-fit").decoder)
+    chosen = replace(recipe("rate"), decoder=Mlp())
     with pytest.raises(ConfigError, match="preset rate: encoding film and decoder mlp do not go together"):
         encode(source, tmp_path / "out.fpr", chosen, steps=1)
 

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings import Flow, Nested, Planes, Volume
 from fieldpress.encodings.flow import FlowEncoding
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
 from fieldpress.grids import KeyframeGrids

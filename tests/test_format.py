@@ -31,9 +31,9 @@ from fieldpress.compressors import (
 )
 from fieldpress.config import to_plain
 from fieldpress.container import Chunk, write
-from fieldpress.decoders import DECODERS, Head, Mlp, Postfilter, RadianceMlp, Siren
-from fieldpress.encodings import ENCODINGS, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
-from fieldpress.encodings.volume import Level
+from fieldpress.decoders import DECODERS, CellMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
+from fieldpress.encodings import ENCODINGS, CellVolume, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
+from fieldpress.encodings.levels import Level
 from fieldpress.field import EncodingConfig, FieldConfig
 from fieldpress.presets import recipe
 from fieldpress.reading import decode
@@ -168,6 +168,12 @@ FIELDS = {
     "wide film and postfilter": FieldConfig({"film": WideFilm(3, 21, 34)}, Postfilter()),
     "wide film of other sizes than the picture": FieldConfig({"film2": WideFilm(1, 7, 5)}, Postfilter()),
     "film of other sizes than the picture": FieldConfig({"film2": Film(1, 7, 5)}, Head()),
+    "cells of a volume": FieldConfig({"volume": CellVolume((Level(1, 3, 21, 34), Level(2, 3, 11, 17)))}, CellMlp(6, 2)),
+    "cells of odd levels": FieldConfig(
+        {"planes": PLANES, "volume2": CellVolume((Level(2, 2, 9, 7), Level(1, 3, 8, 2), Level(1, 1, 3, 5)))},
+        CellMlp(5, 1),
+    ),
+    "cells of film and planes": FieldConfig({"film": Film(2, 9, 7), "planes": PLANES}, CellMlp(5, 1)),
     "no neighbours": FieldConfig({"volume": Volume((Level(3, 1, 6, 5),), 1, "linear")}, Mlp(width=4, depth=2)),
 }
 

@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent / "golden"
 GOLDEN = {
     1: [
         "atlas",
+        "cells",
+        "cells-with-planes",
         "dictionary",
         "film",
         "flow",

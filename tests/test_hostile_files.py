@@ -18,7 +18,7 @@ from fieldpress.compressors import Entropy
 from fieldpress.config import to_plain
 from fieldpress.decoders import Mlp
 from fieldpress.encodings import Planes, Volume
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.errors import FormatError
 from fieldpress.field import FieldConfig
 from fieldpress.signals import Video

@@ -27,7 +27,7 @@ from fieldpress.compressors.base import Array
 from fieldpress.container import Chunk, read, read_showable, sizes, write
 from fieldpress.decoders import Head, Mlp
 from fieldpress.encodings import Dense, Film, Planes, Volume
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import FieldConfig
 from fieldpress.metrics import picture_psnr

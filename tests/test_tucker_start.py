@@ -9,7 +9,7 @@ import torch
 from clips import moving_pictures
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Planes, Volume
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, FieldConfig, Lattice
 from fieldpress.grids import FittedGrids, KeyframeGrids

@@ -20,7 +20,7 @@ from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.compressors.guides import Guidance
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Planes, Volume
-from fieldpress.encodings.volume import Level
+from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError, FieldpressError, SourceError
 from fieldpress.field import EncodingConfig
 from fieldpress.grids import ClipGrids, FittedGrids, SceneGrids
@@ -197,7 +197,7 @@ class SmallPublishedGrids(ClipGrids):
 
     features: int = 2
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         sides = ((16, 16), (26, 26))
         planes = Planes(self.features, xy=sides, yt=sides, xt=sides)
         volume = Volume((Level(self.features, frames, 26, 26),), neighbours=3, interpolation="nearest")

@@ -42,7 +42,7 @@ class Encoding(nn.Module, ABC):
     level_count = 1
     """How many levels there are."""
     picture_sides = (0, 0)
-    """Rows and columns of the pictures whose pixels its cells hold; only for decoders that paint cells."""
+    """Rows and columns of the pictures whose pixels its cells hold; only of those that have cells."""
 
     @abstractmethod
     def forward(self, query: Query) -> Tensor:
@@ -132,6 +132,11 @@ class EncodingConfig(ABC):
     cell: ClassVar[int] = 1
     """Pixels along a side of what it gives at a place; above 1, only centres of such cells can be asked for."""
 
+    @property
+    def picture_sides(self) -> tuple[int, int]:
+        """Rows and columns of the pictures whose pixels its cells hold; only of those that have cells."""
+        return 0, 0
+
     @abstractmethod
     def build(self) -> Encoding:
         """The module with freshly initialised grids."""
@@ -199,7 +204,7 @@ class Field(nn.Module):
         """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""
         if self.decoder.cell == 1:
             return self._decoded(query)
-        (sides,) = {encoding.picture_sides for encoding in self.encodings.values()}
+        sides = next(encoding.picture_sides for encoding in self.encodings.values() if any(encoding.picture_sides))
         return paint(self._decoded, query, sides, self.decoder.cell)
 
     def _decoded(self, query: Query) -> Tensor:
@@ -259,13 +264,21 @@ class FieldConfig:
         features = sum(config.features() for config in self.encodings.values())
         if not 1 <= features <= MAX_FEATURES:
             raise ValueError(f"the encodings of a field give 1 to {MAX_FEATURES} features, not {features}")
-        for name, config in self.encodings.items():
-            if config.cell != self.decoder.cell:
-                cells = f"{config.cell} and {self.decoder.cell} pixels a side"
+        self._check_cells()
+        self.decoder.shapes(features)  # raises what it has against so many features
+
+    def _check_cells(self) -> None:
+        """Refuses encodings whose cells are not the decoder's; those without cells answer anywhere."""
+        painted = [name for name, config in self.encodings.items() if config.cell > 1]
+        for name in painted or list(self.encodings)[:1]:
+            cell = self.encodings[name].cell
+            if cell != self.decoder.cell:
+                cells = f"{cell} and {self.decoder.cell} pixels a side"
                 raise ValueError(
                     f"encoding {name} and decoder {self.decoder.id} do not go together: their cells have {cells}"
                 )
-        self.decoder.shapes(features)  # raises what it has against so many features
+        if len({self.encodings[name].picture_sides for name in painted}) > 1:
+            raise ValueError(f"the cells of encodings {' and '.join(painted)[:80]} are of pictures of several sizes")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor by name, in file order, without allocating any."""

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fieldpress.config import Registry
+from fieldpress.encodings.cell_volume import CellVolume
 from fieldpress.encodings.dense import Dense
 from fieldpress.encodings.film import Film
 from fieldpress.encodings.flow import Flow
 from fieldpress.encodings.hashgrid import HashGrid
+from fieldpress.encodings.levels import Level
 from fieldpress.encodings.nested import Nested
 from fieldpress.encodings.octree import MAX_DEPTH, Octree
 from fieldpress.encodings.planes import Planes
-from fieldpress.encodings.volume import Level, Volume
+from fieldpress.encodings.volume import Volume
 from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import EncodingConfig
 
@@ -49,8 +51,8 @@ class ClipGrids(Grids):
         return "volume"
 
     @abstractmethod
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
-        """The encodings by name, in feature order."""
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
+        """The encodings by name, in feature order; with cells of ``cell`` pixels a side, if the rule has such grids."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,11 @@ class FittedGrids(ClipGrids):
         if not 0 <= self.plane_features <= 64:
             raise ValueError(f"plane_features is 0 to 64, got {self.plane_features}")
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         shrink = (self.parameters_per_pixel / 1.5) ** 0.5
         rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
-        volume = Volume(levels=(Level(1, frames, rows, columns), Level(2, frames, -(-rows // 2), -(-columns // 2))))
+        levels = (Level(1, frames, rows, columns), Level(2, frames, -(-rows // 2), -(-columns // 2)))
+        volume = Volume(levels) if cell == 1 else CellVolume(levels)
         if not self.plane_features:
             return {"volume": volume}
         t, y, x = (max(1, -(-side // 8)) for side in (frames, height, width))
@@ -96,7 +99,7 @@ class FilmGrids(ClipGrids):
     def main(self) -> str:
         return "film"
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         return {"film": Film(frames, height, width)}
 
 
@@ -106,7 +109,7 @@ class WideFilmGrids(FilmGrids):
 
     id: ClassVar[str] = "wide-film"
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         return {"film": WideFilm(frames, height, width)}
 
 
@@ -151,7 +154,7 @@ class KeyframeGrids(ClipGrids):
         if self.flow and not self.plane_features:
             raise ValueError("a flow displaces planes; give plane_features too")
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         encodings: dict[str, EncodingConfig] = {}
         if self.plane_features:
             keyframes = self._keyframes(frames, height, width)
@@ -192,7 +195,7 @@ class NvpGrids(ClipGrids):
         if not 1 <= self.features <= 64:
             raise ValueError(f"features is 1 to 64, got {self.features}")
 
-    def encodings(self, frames: int, height: int, width: int) -> dict[str, EncodingConfig]:
+    def encodings(self, frames: int, height: int, width: int, cell: int = 1) -> dict[str, EncodingConfig]:
         del height, width
         sides = tuple((side, side) for side in pyramid_sides())
         planes = Planes(self.features, xy=sides, yt=sides, xt=sides)

@@ -107,3 +107,26 @@ def extend(coordinates: Float[Tensor, "n"], count: int) -> Float[Tensor, "m"]:
     steps = torch.arange(-count, last + count + 1, device=coordinates.device, dtype=torch.float64)
     first, step = coordinates[0].double(), (coordinates[-1] - coordinates[0]).double() / last
     return (first + step * steps).to(coordinates.dtype)
+
+
+class Steps(NamedTuple):
+    """Centres of cells in even steps, counted on beyond both ends of their axis."""
+
+    first: int
+    step: int
+
+
+def even_steps(coordinates: Float[Tensor, "n"], size: int) -> Steps | None:
+    """The cells whose centres these are, if all are that, and one after the other in even steps.
+
+    Example:
+        >>> even_steps(torch.tensor([-0.125, 0.375, 0.875]), 4)
+        Steps(first=-1, step=2)
+    """
+    positions = coordinates * size - 0.5
+    cells = positions.round()
+    if bool(((positions - cells).abs() >= _SNAP).any()):
+        return None
+    steps = cells.diff().long()
+    step = int(steps[0]) if len(steps) else 1
+    return Steps(int(cells[0]), step) if step > 0 and bool((steps == step).all()) else None

@@ -7,7 +7,7 @@ from fieldpress.compressors import Dictionary, Entropy, Octants, Raw, Uniform, V
 from fieldpress.compressors.base import MAX_QUALITY, Compressor
 from fieldpress.compressors.guides import Guidance
 from fieldpress.config import unknown
-from fieldpress.decoders import DistanceMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
+from fieldpress.decoders import CellMlp, DistanceMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
 from fieldpress.encodings.octree import Octree
 from fieldpress.errors import ConfigError
 from fieldpress.field import DecoderConfig, FieldConfig
@@ -85,7 +85,7 @@ class Recipe:
         """
         if not isinstance(self.grids, ClipGrids):
             raise ConfigError(f"preset {self.name} is for posed photographs; this is a video or a picture")
-        return FieldConfig(self.grids.encodings(frames, height, width), self.decoder)
+        return FieldConfig(self.grids.encodings(frames, height, width, self.decoder.cell), self.decoder)
 
     @property
     def coded_once(self) -> bool:
@@ -180,7 +180,7 @@ _RECIPES = [
         name="nvp-fit",
         about="video: volume fitted to the clip, started from it, trained for AV1",
         grids=FittedGrids(),
-        decoder=Mlp(width=24, depth=2),
+        decoder=CellMlp(width=24, depth=2),
         plan={
             "volume": Video(codec="svt-av1", crf=46.0, preset="4", amplitude=0.5),
             "planes": _PLANES,

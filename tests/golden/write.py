@@ -26,8 +26,8 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress.compressors import Compressor, Dictionary, Entropy, LowRank, Octants, Raw, Tucker, Uniform, Video
 from fieldpress.container import VERSION
-from fieldpress.decoders import Head
-from fieldpress.grids import FilmGrids
+from fieldpress.decoders import Head, Mlp
+from fieldpress.grids import FilmGrids, FittedGrids
 from fieldpress.presets import Recipe, recipe
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
@@ -83,6 +83,7 @@ SHAPE_PLAN: dict[str, Compressor] = {
 
 
 NARROW = replace(recipe("rate"), grids=FilmGrids(), decoder=Head())
+POINTWISE = replace(recipe("nvp-fit"), decoder=Mlp(width=24, depth=2))
 
 
 def encoded(chosen: Recipe, frames: int, height: int = 32, width: int = 40) -> bytes:
@@ -108,10 +109,12 @@ def scene(preset: str) -> bytes:
 
 def files() -> dict[str, bytes]:
     """Every golden file by name: each part of the format is in one of them."""
-    planes = replace(recipe("nvp-fit").grids, plane_features=2)
+    planes = FittedGrids(plane_features=2)
     return {
-        "nvp-fit": encoded(recipe("nvp-fit"), frames=4),
-        "nvp-fit-with-planes": encoded(replace(recipe("nvp-fit"), grids=planes), frames=3),
+        "nvp-fit": encoded(POINTWISE, frames=4),
+        "nvp-fit-with-planes": encoded(replace(POINTWISE, grids=planes), frames=3),
+        "cells": encoded(recipe("nvp-fit"), frames=3, height=27, width=33),
+        "cells-with-planes": encoded(replace(recipe("nvp-fit"), grids=planes), frames=3),
         "image": encoded(recipe("image"), frames=1),
         "film": encoded(NARROW, frames=3, height=27, width=33),
         "pieces": encoded(NARROW, frames=65, height=24, width=24),

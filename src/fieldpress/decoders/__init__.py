@@ -1,6 +1,7 @@
 """Decoders: features to channels. One file and one registry line each."""
 
 from fieldpress.config import Registry
+from fieldpress.decoders.cell_mlp import CellMlp
 from fieldpress.decoders.distance import DistanceMlp
 from fieldpress.decoders.head import Head
 from fieldpress.decoders.mlp import Mlp
@@ -9,6 +10,6 @@ from fieldpress.decoders.radiance import RadianceMlp
 from fieldpress.decoders.siren import Siren
 from fieldpress.field import DecoderConfig
 
-DECODERS = Registry("decoder", DecoderConfig, Mlp, Siren, RadianceMlp, DistanceMlp, Head, Postfilter)
+DECODERS = Registry("decoder", DecoderConfig, Mlp, Siren, RadianceMlp, DistanceMlp, Head, Postfilter, CellMlp)
 
-__all__ = ["DECODERS", "DistanceMlp", "Head", "Mlp", "Postfilter", "RadianceMlp", "Siren"]
+__all__ = ["DECODERS", "CellMlp", "DistanceMlp", "Head", "Mlp", "Postfilter", "RadianceMlp", "Siren"]

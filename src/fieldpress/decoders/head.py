@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fieldpress.encodings.film import CELL, CHANNELS, FEATURES, NEIGHBOURS
 from fieldpress.field import Decoder, DecoderConfig, Latent
@@ -88,8 +89,19 @@ class HeadDecoder(Decoder):
         return latent.linear(self.in_rgb(self.weight + self.base()), self.in_rgb(self.bias[:, None]).flatten() + 0.5)
 
     def in_rgb(self, painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
-        """Weights of (y, u, v), colour by colour, as weights of RGB, pixel by pixel: mixed here, not in every cell."""
-        return (self.colours @ painted.reshape(3, -1)).reshape(3, CELL**2, -1).movedim(0, 1).reshape(painted.shape)
+        """As :func:`in_rgb`, with its colours."""
+        return in_rgb(self.colours, painted)
+
+
+def in_rgb(colours: Float[Tensor, "3 3"], painted: Float[Tensor, "12 n"]) -> Float[Tensor, "12 n"]:
+    """Weights of (y, u, v), colour by colour, as weights of RGB, pixel by pixel: mixed here, not in every cell."""
+    return (colours @ painted.reshape(3, -1)).reshape(3, CELL**2, -1).movedim(0, 1).reshape(painted.shape)
+
+
+def widened(weight: Float[Tensor, "out 54"], neighbours: int) -> Float[Tensor, "out features"]:
+    """Weights of the cells next to a place, among those of a film that reads so many along a side."""
+    kernel = weight.reshape(-1, CHANNELS, NEIGHBOURS, NEIGHBOURS)
+    return functional.pad(kernel, ((neighbours - NEIGHBOURS) // 2,) * 4).flatten(1)
 
 
 @cache

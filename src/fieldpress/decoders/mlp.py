@@ -37,7 +37,8 @@ class Mlp(DecoderConfig):
 
     def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
         hidden = hidden_shapes(features, self.width, self.depth)
-        return {"skip": (3, features), **hidden, "last.weight": (3, self.width), "last.bias": (3,)}
+        out = 3 * self.cell**2
+        return {"skip": (out, features), **hidden, "last.weight": (out, self.width), "last.bias": (out,)}
 
 
 class MlpDecoder(Decoder):
@@ -45,9 +46,11 @@ class MlpDecoder(Decoder):
 
     def __init__(self, config: Mlp, features: int) -> None:
         super().__init__()
-        self.skip = nn.Parameter(normal(3, features, divisor=features**0.5))
+        self.cell = config.cell
+        out = 3 * self.cell**2
+        self.skip = nn.Parameter(normal(out, features, divisor=features**0.5))
         self.hidden = hidden_layers(features, config.width, config.depth)
-        self.last = nn.Linear(config.width, 3)
+        self.last = nn.Linear(config.width, out)
         start_hidden(self.hidden, SLOPE)
         nn.init.zeros_(self.last.weight)
         nn.init.constant_(self.last.bias, 0.5)
@@ -58,8 +61,8 @@ class MlpDecoder(Decoder):
         weight = torch.cat([self.skip, first.weight])  # pyright: ignore[reportArgumentType, reportCallIssue]
         bias = torch.cat([self.last.bias, first.bias])  # pyright: ignore[reportArgumentType, reportCallIssue]
         mixed = latent.linear(weight, bias)
-        linear, hidden = mixed.split([3, len(bias) - 3])
+        linear, hidden = mixed[: len(self.last.bias)], mixed[len(self.last.bias) :]
         hidden = functional.leaky_relu(hidden, SLOPE)
         for layer in others:
-            hidden = functional.leaky_relu(linear_layer(layer, hidden), SLOPE)  # pyright: ignore[reportArgumentType]
+            hidden = functional.leaky_relu_(linear_layer(layer, hidden), SLOPE)  # pyright: ignore[reportArgumentType]
         return linear + apply_linear(self.last.weight, hidden)

@@ -25,8 +25,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.head import PAINTED, Head, HeadDecoder, plain_weight
-from fieldpress.encodings.film import CHANNELS, FEATURES, NEIGHBOURS
+from fieldpress.decoders.head import PAINTED, Head, HeadDecoder, plain_weight, widened
+from fieldpress.encodings.film import CHANNELS, FEATURES
 from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import Latent
 
@@ -106,7 +106,7 @@ class PostfilterDecoder(HeadDecoder):
         return torch.cat([plain_weight().to(self.weight), self._network().last / _LOUDNESS], 1)
 
     def inputs(self, latent: Latent) -> Float[Tensor, "inputs *query"]:
-        near = _next_to(torch.eye(FEATURES).to(self.weight))
+        near = widened(torch.eye(FEATURES).to(self.weight), WideFilm.neighbours)
         near, neurons = self._read(latent, near, self.weight.new_zeros(FEATURES))
         return torch.cat([near, self._loudness() * neurons.movedim(-1, 0)])
 
@@ -121,7 +121,7 @@ class PostfilterDecoder(HeadDecoder):
 
     def forward(self, latent: Latent) -> Tensor:
         weight, bias = self.in_rgb(self.weight + self.base()), self.in_rgb(self.bias[:, None]).flatten() + 0.5
-        painted, neurons = self._read(latent, _next_to(weight[:, :FEATURES]), bias)
+        painted, neurons = self._read(latent, widened(weight[:, :FEATURES], WideFilm.neighbours), bias)
         last = self._loudness() * weight[:, FEATURES:]
         rows = torch.addmm(painted.movedim(0, -1).flatten(0, -2), neurons.flatten(0, -2), last.T)
         return rows.unflatten(0, painted.shape[1:]).movedim(-1, 0)
@@ -143,10 +143,3 @@ class PostfilterDecoder(HeadDecoder):
 
     def _network(self) -> Network:
         return Network(*(self.get_buffer(f"_{name}") for name in Network._fields))
-
-
-def _next_to(weight: Float[Tensor, "out 54"]) -> Float[Tensor, "out window"]:
-    """Weights of the cells next to a place, among all that a wide film reads."""
-    margin = (WideFilm.neighbours - NEIGHBOURS) // 2
-    kernel = weight.reshape(-1, CHANNELS, NEIGHBOURS, NEIGHBOURS)
-    return functional.pad(kernel, (margin,) * 4).flatten(1)

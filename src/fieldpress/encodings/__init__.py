@@ -1,6 +1,7 @@
 """Encodings: coordinates to features, from learned grids. One file and one registry line each."""
 
 from fieldpress.config import Registry
+from fieldpress.encodings.cell_volume import CellVolume
 from fieldpress.encodings.dense import Dense
 from fieldpress.encodings.film import Film
 from fieldpress.encodings.flow import Flow
@@ -12,6 +13,20 @@ from fieldpress.encodings.volume import Volume
 from fieldpress.encodings.wide_film import WideFilm
 from fieldpress.field import EncodingConfig
 
-ENCODINGS = Registry("encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film, WideFilm)
+ENCODINGS = Registry(
+    "encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film, WideFilm, CellVolume
+)
 
-__all__ = ["ENCODINGS", "Dense", "Film", "Flow", "HashGrid", "Nested", "Octree", "Planes", "Volume", "WideFilm"]
+__all__ = [
+    "ENCODINGS",
+    "CellVolume",
+    "Dense",
+    "Film",
+    "Flow",
+    "HashGrid",
+    "Nested",
+    "Octree",
+    "Planes",
+    "Volume",
+    "WideFilm",
+]

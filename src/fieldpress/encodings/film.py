@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.encodings.volume import read_slices
+from fieldpress.encodings.levels import read_slices
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Query, apply_linear
 from fieldpress.interpolation import Taps, resample, select, taps
 
@@ -59,6 +59,10 @@ class Film(EncodingConfig):
         return dict.fromkeys(("luma", "chroma"), self.frames)
 
     @property
+    def picture_sides(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @property
     def cells(self) -> tuple[int, int]:
         """Rows and columns of cells; those at the lower and right edge may be cut."""
         return -(-self.height // CELL), -(-self.width // CELL)
@@ -75,7 +79,7 @@ class FilmEncoding(Encoding):
         self.chroma = nn.Parameter(torch.zeros(shapes["chroma"]))
         self.channels = config.features()
         self._reach = config.neighbours // 2
-        self.picture_sides = (config.height, config.width)
+        self.picture_sides = config.picture_sides
 
     def forward(self, query: Query) -> Tensor:
         if isinstance(query, Lattice):

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fieldpress.encodings.keyframes import Keyframes, KeyframesEncoding
-from fieldpress.encodings.volume import Level, Volume
+from fieldpress.encodings.levels import Level
+from fieldpress.encodings.volume import Volume
 from fieldpress.field import Encoding, EncodingConfig, Query
 
 

@@ -12,19 +12,19 @@ more finely.
 *tucker*: see :mod:`fieldpress.training.tucker_start`.
 """
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from fieldpress.decoders.head import HeadDecoder
+from fieldpress.decoders.head import HeadDecoder, in_rgb, plain_weight, widened
 from fieldpress.decoders.mlp import MlpDecoder
 from fieldpress.encodings.film import FilmEncoding
-from fieldpress.encodings.volume import VolumeEncoding
+from fieldpress.encodings.levels import LevelsEncoding
 from fieldpress.errors import ConfigError
-from fieldpress.field import Field
+from fieldpress.field import Encoding, Field
 from fieldpress.metrics import LUMA_WEIGHTS
 from fieldpress.signals.base import Matrix
 from fieldpress.training.colours import PEAK, principal_colours
@@ -38,6 +38,8 @@ COLOUR_SCALE = 1.4
 _COLOUR_UNIT = 1 / 256
 """Colours of a started head are whole multiples of this, so that writing them changes nothing."""
 
+Kind = TypeVar("Kind", bound=Encoding)
+
 
 def start_field(
     field: Field,
@@ -50,7 +52,7 @@ def start_field(
     Raises:
         ConfigError: The field does not suit the start.
     """
-    if start == "source" and isinstance(field.decoder, HeadDecoder):
+    if start == "source" and _found(field, FilmEncoding):
         start_film(field, rgb, matrix)
     elif start == "source":
         start_from_source(field, rgb)
@@ -63,18 +65,17 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     """Fills the first three channels of the field's volume and the decoder's linear path.
 
     Args:
-        field: With a volume and an ``mlp`` decoder.
+        field: With a volume and an ``mlp`` or ``cell-mlp`` decoder.
         rgb: The clip.
 
     Raises:
         ConfigError: The field has no volume or its decoder no linear path.
     """
-    found = _volume(field)
-    if found is None or not isinstance(field.decoder, MlpDecoder):
+    found = _found(field, LevelsEncoding)
+    if not found or not isinstance(field.decoder, MlpDecoder):
         raise ConfigError("a start from the source needs a volume and an mlp decoder; use --training.start random")
-    column, volume = found
+    column, volume = found[0]
     mean, axes = principal_colours(rgb)
-    cells, centre = volume.config.neighbours**2, volume.config.neighbours**2 // 2
     places = [(grid, channel) for grid in volume.levels for channel in range(len(grid))][:3]
     scales = [_LUMA_SCALE * max(1.0, (rgb.shape[1] * rgb.shape[2] / grid[0, 0].numel()) ** 0.5) for grid, _ in places]
     for (grid, channel), axis, scale in zip(places, axes, scales, strict=False):
@@ -84,26 +85,35 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     peak = max(float(grid[channel].abs().max()) for grid, channel in places)
     fit = min(1.0, PEAK / peak) if peak > 0 else 1.0
     field.decoder.skip.zero_()
-    field.decoder.last.bias.copy_(mean)
-    for k, ((grid, channel), axis, scale) in enumerate(zip(places, axes, scales, strict=False)):
+    field.decoder.last.bias.copy_(mean.repeat(field.decoder.cell**2))
+    for (grid, channel), axis, scale in zip(places, axes, scales, strict=False):
         grid[channel] *= fit
-        field.decoder.skip[:, column + k * cells + centre] = axis / (scale * fit)
+        weights = volume.pixel_weights(grid.shape[2:])
+        field.decoder.skip[:, column : column + weights.shape[1]] = torch.kron(
+            weights.to(axis), axis[:, None] / (scale * fit)
+        )
+        column += weights.shape[1]
 
 
 @torch.no_grad()
 def start_film(field: Field, rgb: UInt8[Tensor, "t h w 3"], matrix: Matrix) -> None:
-    """Fills a film with the clip and tells the head its colours.
+    """Fills a film with the clip and tells the decoder how to show it.
 
     Args:
-        field: With a ``head`` decoder, and so a film.
+        field: With a film, and so with a head or a ``cell-mlp`` decoder.
         rgb: The clip.
         matrix: Of the source's own luma, which is what the film's is to be.
     """
-    (film,) = field.encodings.values()
-    assert isinstance(film, FilmEncoding)
-    assert isinstance(field.decoder, HeadDecoder)
-    colours = (film_colours(matrix) / _COLOUR_UNIT).round() * _COLOUR_UNIT
-    field.decoder.colours.copy_(colours)
+    column, film = _found(field, FilmEncoding)[0]
+    colours, decoder = (film_colours(matrix) / _COLOUR_UNIT).round() * _COLOUR_UNIT, field.decoder
+    if isinstance(decoder, HeadDecoder):
+        decoder.colours.copy_(colours)
+    else:
+        assert isinstance(decoder, MlpDecoder)
+        decoder.skip.zero_()
+        shown = in_rgb(colours, widened(plain_weight(), film.config.neighbours))
+        decoder.skip[:, column : column + film.channels] = shown.to(decoder.skip)
+        decoder.last.bias.fill_(0.5)
     axes = torch.linalg.inv(colours.double()).to(film.luma)
     rows, columns = film.chroma.shape[2:]
     for t, picture in enumerate(rgb):
@@ -137,11 +147,12 @@ def _averaged(rgb: UInt8[Tensor, "t h w 3"], count: int):
         yield rgb[first:last].float().mean(0) / 255
 
 
-def _volume(field: Field) -> tuple[int, VolumeEncoding] | None:
-    """The first volume, and the number of its first feature."""
+def _found(field: Field, kind: type[Kind]) -> list[tuple[int, Kind]]:
+    """The encodings of a kind, each with the number of its first feature."""
+    found: list[tuple[int, Kind]] = []
     column = 0
     for encoding in field.encodings.values():
-        if isinstance(encoding, VolumeEncoding):
-            return column, encoding
+        if isinstance(encoding, kind):
+            found.append((column, encoding))
         column += encoding.channels
-    return None
+    return found

@@ -74,14 +74,14 @@ def start_from_tucker(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     Raises:
         ConfigError: The field has neither a volume nor planes, or its decoder no linear path.
     """
-    places = sites(field)
-    if not (places.volume or any(places.planes.values())) or not isinstance(field.decoder, MlpDecoder):
-        raise ConfigError("a Tucker start needs a volume or planes, and an mlp decoder; use --init random")
+    places, decoder = sites(field), field.decoder
+    if not isinstance(decoder, MlpDecoder) or decoder.cell > 1 or not (places.volume or any(places.planes.values())):
+        raise ConfigError("a Tucker start needs a volume or planes, and --decoder mlp; or use --init random")
     clip = _Clip(rgb)
     _fill_colours(clip, places)
     details = _fill_planes(clip, places)
     filled = [slices.site for slices in clip.shown]
-    skip = torch.zeros_like(field.decoder.skip)
+    skip = torch.zeros_like(decoder.skip)
     for k, site in enumerate(filled):
         site.normalise()
         skip[:, site.column] = clip.axes[k] / site.scale
@@ -92,7 +92,7 @@ def start_from_tucker(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     if details:
         modulation = places.volume[3]
         modulation.normalise()
-        multiply_features(field.decoder, modulation, places.planes["xy"][:details])
+        multiply_features(decoder, modulation, places.planes["xy"][:details])
     fit_readout(field, rgb, skip, clip.mean)
 
 
