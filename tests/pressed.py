@@ -10,8 +10,8 @@ import fieldpress
 from fieldpress import container
 from fieldpress.compressors import Compressor, Entropy, Raw, Uniform, Video
 from fieldpress.config import from_plain, to_plain
-from fieldpress.decoders import Mlp, Siren
-from fieldpress.encodings import Flow, Nested, Planes, Volume
+from fieldpress.decoders import CellMlp, Mlp, Siren
+from fieldpress.encodings import CellVolume, Flow, Nested, Planes, Volume
 from fieldpress.encodings.levels import Level
 from fieldpress.field import FieldConfig
 from fieldpress.reading import About
@@ -25,6 +25,7 @@ CLIP = Clip(5, 24, 32, (25, 1), (1, 25), None, "bt709", False)
 PICTURE = Image(13, 9, "rgb", True)
 
 FITTED = FieldConfig({"volume": Volume((Level(1, 5, 24, 32), Level(2, 5, 12, 16)))}, Mlp(8, 2))
+CELLS = FieldConfig({"volume": CellVolume((Level(1, 5, 24, 32), Level(2, 5, 12, 16)))}, CellMlp(8, 2))
 PUBLISHED = FieldConfig(
     {
         "planes": Planes(2, xy=((4, 4), (6, 6)), yt=((4, 4), (6, 6)), xt=((4, 4), (6, 6))),

@@ -22,8 +22,9 @@ from fieldpress.cli.flags import split
 from fieldpress.cli.text import columns, duration, one_line
 from fieldpress.cli.timing import view_timing
 from fieldpress.compressors import Uniform, Video
-from fieldpress.decoders import Siren
+from fieldpress.decoders import DECODERS, Siren
 from fieldpress.errors import ConfigError
+from fieldpress.grids import GRIDS
 from fieldpress.presets import PRESETS, recipe
 from fieldpress.report import Report
 from fieldpress.settings import changed
@@ -252,6 +253,15 @@ def test_naming_the_part_that_is_there_keeps_its_values():
 
 def test_the_decoder_is_exchanged_like_a_compressor():
     assert changed(recipe("nvp-fit"), flags("--decoder siren --decoder.width 32")).decoder == Siren(width=32)
+
+
+@pytest.mark.parametrize("name", ["rate", "image", "nvp-fit", "nvp-s", "radiance-vq"])
+def test_every_part_can_be_had_in_place_of_any_other(name: str):
+    # Some are subclasses of others.
+    for identifier in DECODERS:
+        assert changed(recipe(name), flags(f"--decoder {identifier}")).decoder.id == identifier
+    for identifier in GRIDS:
+        assert changed(recipe(name), flags(f"--grids {identifier}")).grids.id == identifier
 
 
 def test_values_that_only_fit_together_change_together():

@@ -237,17 +237,21 @@ def test_a_field_that_cannot_be_is_refused(encodings: dict[str, EncodingConfig],
 
 
 FILM, CELLS = Film(2, 6, 8), CellVolume(TWO_LEVELS)
+SIX = CellVolume((Level(6, 1, 1, 1),))
+"""Has as many features as a film."""
 
 
 @pytest.mark.parametrize(
     ("encodings", "decoder", "message"),
     [
         ({"film": FILM}, Mlp(), "encoding film and decoder mlp do not go together: their cells have 2 and 1"),
-        ({"planes": PLANES}, Head(), "encoding planes and decoder head do not go together: their cells have 1 and 2"),
-        ({"film": FILM, "planes": PLANES}, Head(), "a head reads one film, which has 54 features, not "),
-        ({"film": FILM, "film2": FILM}, Head(), "a head reads one film, which has 54 features, not 108"),
+        ({"planes": PLANES}, Head(), "a head reads one film and nothing else, not planes"),
+        ({"film": FILM, "planes": PLANES}, Head(), "a head reads one film and nothing else, not film and planes"),
+        ({"film": FILM, "film2": FILM}, Head(), "a head reads one film and nothing else, not film and film"),
+        ({"volume": SIX}, Head(), "a head reads one film and nothing else, not cell-volume"),
+        ({"film": FILM}, Postfilter(), "a postfilter reads one wide-film and nothing else, not film"),
         ({"volume": CELLS}, Mlp(), "encoding volume and decoder mlp do not go together: their cells have 2 and 1"),
-        ({"planes": PLANES}, CellMlp(), "encoding planes and decoder cell-mlp do not go together: their cells have 1"),
+        ({"planes": PLANES}, CellMlp(), "a cell-mlp paints cells, which planes have none of; an mlp does without"),
         ({"planes": PLANES, "volume": CELLS}, Siren(), "encoding volume and decoder siren do not go together"),
         ({"volume": CELLS, "film": FILM}, CellMlp(), "cells of encodings volume and film are of pictures of several"),
     ],

@@ -1,6 +1,7 @@
 """Damaged and hostile files, opened whole: each gives pictures or a FormatError, in bounded memory and time."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -16,8 +17,8 @@ from pressed import CLIP, MIXED_PLAN, PICTURE, PUBLISHED, STILL, press
 import fieldpress
 from fieldpress.compressors import Entropy
 from fieldpress.config import to_plain
-from fieldpress.decoders import Mlp
-from fieldpress.encodings import Planes, Volume
+from fieldpress.decoders import CellMlp, Mlp
+from fieldpress.encodings import CellVolume, Film, Planes, Volume
 from fieldpress.encodings.levels import Level
 from fieldpress.errors import FormatError
 from fieldpress.field import FieldConfig
@@ -259,13 +260,15 @@ _LIMITED = """
 
 
 def _limited(tmp_path: Path, files: dict[str, bytes]) -> None:
-    """Opens the files in a process with 600 MiB to spare, and looks at a part of each."""
+    """Opens the files in a process with 600 MiB to spare, and looks at a part of each; each thread may take as much."""
     paths = []
     for name, file in {"good": FILES["film"], **files}.items():
         paths.append(tmp_path / f"{name}.fpr")
         paths[-1].write_bytes(file)
     command = [sys.executable, "-c", textwrap.dedent(_LIMITED), *map(str, paths)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert ran.stdout == "ok\n", ran.stderr[-2000:]
 
 
@@ -306,5 +309,13 @@ def test_as_much_as_a_small_file_may_hold_is_shown_in_bounded_memory(tmp_path: P
         ),
         "a wide layer": zeros(FieldConfig({"planes": Planes(2, ((2, 2),), (), ())}, Mlp(4096, 1)), clip(1, 2000)),
         "a coarse grid": zeros(FieldConfig({"volume": Volume((Level(24, 1, 16, 16),))}, Mlp(4, 1)), clip(1, 16_384)),
+        "far more cells than pixels": zeros(
+            FieldConfig({"volume": CellVolume((Level(1, 1, 4000, 4000),))}, CellMlp(4096, 1)), clip(1, 64)
+        ),
+        "a film of far more pixels": zeros(FieldConfig({"film": Film(1, 3300, 3300)}, CellMlp(4096, 1)), clip(1, 64)),
+        "one cell of a fine level": zeros(
+            FieldConfig({"volume": CellVolume((Level(1, 1, 4, 4), Level(1, 1, 4000, 4000)))}, CellMlp(4, 1)),
+            clip(100_000, 1),
+        ),
     }
     _limited(tmp_path, files)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from octrees import drawn_tensors, scene_field, shell
 from octrees import scene_file as drawn_scene
 from other_device import OtherTensor, other_device
-from pressed import FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, STILL, joined, press
+from pressed import CELLS, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, STILL, joined, press
 from scene_files import scene_file, small_orbit
 from small_scenes import photographs
 from small_scenes import small as small_scene
@@ -30,7 +30,7 @@ from fieldpress import cli
 from fieldpress.cli import commands
 from fieldpress.compressors import Compressor, Dictionary, Entropy, LowRank, Raw, Tucker, Uniform, Video
 from fieldpress.compressors.guides import Guidance
-from fieldpress.decoders import Mlp, Siren
+from fieldpress.decoders import CellMlp, Mlp, Siren
 from fieldpress.devices import choose_device
 from fieldpress.encodings import Dense, HashGrid
 from fieldpress.errors import ConfigError
@@ -150,11 +150,11 @@ def mini(kind: Any = "special", volume: Compressor = X265, start: Any = "tucker"
     )
 
 
-def fitted(**training: Any) -> Recipe:
+def fitted(decoder: Mlp | None = None, **training: Any) -> Recipe:
     chosen = recipe("nvp-fit")
     return replace(
         chosen,
-        decoder=Mlp(6, 1),
+        decoder=decoder or CellMlp(6, 1),
         plan={**chosen.plan, "volume": replace(FILM, amplitude=0.5)},
         training=replace(chosen.training, guidance=Guidance(every=0.3), **training),
     )
@@ -171,6 +171,7 @@ CLIPS: dict[str, Recipe] = {
     "rate": rate(),
     "nvp-fit": fitted(),
     "nvp-fit of pixels": fitted(sampling="pixels", batch_pixels=300),
+    "nvp-fit, pixel by pixel": fitted(Mlp(6, 1)),
     "nvp-fit by structure": fitted(loss="l1-ssim"),
     "as published": published(),
     "none": mini("none"),
@@ -284,6 +285,7 @@ def drawn(*encodings: Any) -> bytes:
 SCENE = scene_file(small_orbit(2), finest=4)
 FILES: dict[str, bytes] = {
     "fitted": press(FITTED),
+    "cells": press(CELLS),
     "published": press(PUBLISHED, plan=RAW),
     "keyframes": press(KEYFRAMES, plan=RAW),
     "nested": press(NESTED, plan=RAW),

@@ -197,7 +197,7 @@ def test_a_file_without_one_whole_segment_says_how_many_bytes_that_takes():
 
 
 def test_a_clip_that_is_shown_backwards_decodes_each_segment_once(loads: list[int], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fieldpress.views.places_at_once", lambda field: 3 * 24 * 32)  # three pictures at a time
+    monkeypatch.setattr("fieldpress.views.places_at_once", lambda *_: 3 * 24 * 32)  # three pictures at a time
     clip = fieldpress.open(FILE)
     backwards = np.stack(list(clip.pictures(clip.view(slice(None, None, -1)))))
     assert loads == [2, 1, 0]

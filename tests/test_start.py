@@ -6,7 +6,7 @@ import torch
 
 from clips import moving_pictures
 from fieldpress.decoders import DECODERS, CellMlp, Head, Mlp, Siren
-from fieldpress.encodings import Film, Planes, Volume, WideFilm
+from fieldpress.encodings import CellVolume, Film, Planes, Volume, WideFilm
 from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, FieldConfig, Lattice
@@ -82,6 +82,22 @@ def test_colours_lose_no_more_than_their_halved_resolution(decoder: Mlp):
     error = (shown(started(clip, decoder), 4, 48, 64) - clip / 255).square().mean()
     grey = (shown(started(grey_clip(4, 48, 64), decoder), 4, 48, 64) - clip / 255).square().mean()
     assert error < 0.25 * grey
+
+
+@pytest.mark.parametrize("size", [(2, 49, 65), (2, 97, 33)], ids=str)
+def test_colours_stay_in_place_in_pictures_of_odd_sides(size: tuple[int, int, int]):
+    clip = colour_clip(*size)
+    even = clip[:, : size[1] // 2 * 2, : size[2] // 2 * 2]
+    errors = [(shown(started(part, CellMlp()), *part.shape[:3]) - part / 255).square().mean() for part in (clip, even)]
+    assert errors[0] < 1.15 * errors[1]
+
+
+def test_a_volume_whose_cells_are_not_the_decoders_is_not_started():
+    clip = grey_clip(2, 10, 12)
+    volumes = {"volume": Volume((Level(1, 2, 10, 12),)), "volume2": CellVolume((Level(1, 2, 10, 12),))}
+    field = FieldConfig(volumes, CellMlp(8, 1)).build()
+    start_from_source(field, clip)
+    torch.testing.assert_close(shown(field, 2, 10, 12), clip / 255, rtol=0, atol=1e-5)
 
 
 def test_grids_stay_within_what_a_video_compressor_holds(decoder: Mlp):

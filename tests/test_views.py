@@ -10,13 +10,13 @@ import torch
 from pressed import CLIP, MIXED_PLAN, PUBLISHED, press
 
 import fieldpress
-from fieldpress.decoders import Mlp
-from fieldpress.encodings import Planes
+from fieldpress.decoders import Head, Mlp
+from fieldpress.encodings import Film, Planes
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, FieldConfig, Query
 from fieldpress.reading import Decoded
 from fieldpress.signals import Video
-from fieldpress.views import centres, to_bytes, view
+from fieldpress.views import centres, places_at_once, to_bytes, view
 
 
 @pytest.fixture(scope="module", params=["fitted", "published"])
@@ -216,3 +216,17 @@ def test_a_view_that_cannot_be_is_refused_in_one_line(part: dict[str, Any], mess
     with pytest.raises(ConfigError, match=message) as caught:
         view(CLIP, **part)
     assert "\n" not in str(caught.value)
+
+
+def test_many_threads_share_what_a_wide_layer_may_take():
+    wide = FieldConfig({"planes": Planes(2, ((2, 2),), (), ())}, Mlp(4096, 1)).build()
+    assert places_at_once(wide, threads=64) * 64 * 4096 <= 2**27
+    assert places_at_once(wide, threads=4) == places_at_once(wide)
+
+
+def test_places_that_take_cells_of_their_own_are_asked_in_smaller_parts():
+    field = FieldConfig({"film": Film(1, 400, 600)}, Head()).build()
+    assert field.crowding((400, 600)) == field.crowding((800, 1200)) == 1
+    assert field.crowding((200, 300)) == 4
+    assert field.crowding((40, 60)) == field.crowding((4, 6)) == 16
+    assert places_at_once(field, crowding=16) == places_at_once(field) // 16

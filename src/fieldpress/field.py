@@ -28,7 +28,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fieldpress.painting import paint
+from fieldpress.painting import crowding, paint
 from fieldpress.queries import Lattice, Points, Query
 
 MAX_FEATURES = 4096
@@ -164,6 +164,8 @@ class DecoderConfig(ABC):
     id: ClassVar[str]
     cell: ClassVar[int] = 1
     """That of the encodings which it goes with."""
+    alone: ClassVar[str] = ""
+    """The id of the one encoding that it goes with, if it goes with no other."""
 
     @abstractmethod
     def build(self, features: int) -> Decoder:
@@ -204,8 +206,16 @@ class Field(nn.Module):
         """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""
         if self.decoder.cell == 1:
             return self._decoded(query)
-        sides = next(encoding.picture_sides for encoding in self.encodings.values() if any(encoding.picture_sides))
-        return paint(self._decoded, query, sides, self.decoder.cell)
+        return paint(self._decoded, query, self._sides, self.decoder.cell)
+
+    def crowding(self, shown: tuple[int, int]) -> float:
+        """How much more work a place takes in a picture with these sides than in one of the field's own size."""
+        return crowding(self._sides, shown, self.decoder.cell) if self.decoder.cell > 1 else 1.0
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Rows and columns of the pictures whose cells are painted."""
+        return next(encoding.picture_sides for encoding in self.encodings.values() if any(encoding.picture_sides))
 
     def _decoded(self, query: Query) -> Tensor:
         return self.decoder(Latent(self.encodings, query))
@@ -269,16 +279,21 @@ class FieldConfig:
 
     def _check_cells(self) -> None:
         """Refuses encodings whose cells are not the decoder's; those without cells answer anywhere."""
+        decoder, found = self.decoder, [config.id for config in self.encodings.values()]
+        if decoder.alone and found != [decoder.alone]:
+            raise ValueError(f"a {decoder.id} reads one {decoder.alone} and nothing else, not {_listed(found)}")
         painted = [name for name, config in self.encodings.items() if config.cell > 1]
-        for name in painted or list(self.encodings)[:1]:
+        if decoder.cell > 1 and not painted:
+            raise ValueError(f"a {decoder.id} paints cells, which {_listed(found)} have none of; an mlp does without")
+        for name in painted:
             cell = self.encodings[name].cell
-            if cell != self.decoder.cell:
-                cells = f"{cell} and {self.decoder.cell} pixels a side"
+            if cell != decoder.cell:
+                cells = f"{cell} and {decoder.cell} pixels a side"
                 raise ValueError(
-                    f"encoding {name} and decoder {self.decoder.id} do not go together: their cells have {cells}"
+                    f"encoding {name} and decoder {decoder.id} do not go together: their cells have {cells}"
                 )
         if len({self.encodings[name].picture_sides for name in painted}) > 1:
-            raise ValueError(f"the cells of encodings {' and '.join(painted)[:80]} are of pictures of several sizes")
+            raise ValueError(f"the cells of encodings {_listed(painted)} are of pictures of several sizes")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every tensor by name, in file order, without allocating any."""
@@ -314,6 +329,10 @@ class FieldConfig:
             absent = {name: torch.zeros(()).expand(s) for name, s in self.shapes().items() if name not in tensors}
             field.load_state_dict(loaded | absent, strict=True, assign=True)
         return field
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)[:80]
 
 
 __all__ = [

@@ -29,7 +29,13 @@ class Taps(NamedTuple):
 
 
 def taps(
-    coordinates: Float[Tensor, "*n"], size: int, *, offset: int = 0, nearest: bool = False, stride: int = 1
+    coordinates: Float[Tensor, "*n"],
+    size: int,
+    *,
+    offset: int = 0,
+    nearest: bool = False,
+    stride: int = 1,
+    shift: float = 0.0,
 ) -> Taps:
     """The cells around each coordinate, moved by ``offset`` whole cells; edges clamp.
 
@@ -39,6 +45,7 @@ def taps(
         offset: Reads the neighbour so many cells away.
         nearest: Takes the cell that contains the coordinate, without interpolation.
         stride: Interpolates between cells 0, stride, 2 * stride, … alone; the taps count these.
+        shift: Reads so many cells before each coordinate, which need not be whole; not with ``nearest``.
 
     Example:
         >>> taps(torch.tensor([0.5]), 2)
@@ -48,7 +55,7 @@ def taps(
         # The nudge keeps a coordinate that rounding put just under a cell's border on its own side.
         cell = (coordinates * size + _SNAP).floor().long().add_(offset).clamp_(0, size - 1)
         return Taps(cell, cell, None)
-    position = (coordinates * size - 0.5) / stride
+    position = (coordinates * size - (0.5 + shift)) / stride
     centre, last = position.round(), (size - 1) // stride
     position = torch.where((position - centre).abs() < _SNAP, centre, position).add(offset).clamp(0, last)
     lower = position.detach().floor()
@@ -116,14 +123,14 @@ class Steps(NamedTuple):
     step: int
 
 
-def even_steps(coordinates: Float[Tensor, "n"], size: int) -> Steps | None:
-    """The cells whose centres these are, if all are that, and one after the other in even steps.
+def even_steps(coordinates: Float[Tensor, "n"], size: int, shift: float = 0.0) -> Steps | None:
+    """The cells whose centres lie ``shift`` cells before these, if all do, and one after the other in even steps.
 
     Example:
         >>> even_steps(torch.tensor([-0.125, 0.375, 0.875]), 4)
         Steps(first=-1, step=2)
     """
-    positions = coordinates * size - 0.5
+    positions = coordinates * size - (0.5 + shift)
     cells = positions.round()
     if bool(((positions - cells).abs() >= _SNAP).any()):
         return None

@@ -8,11 +8,12 @@ of two pixels is interpolated between their colours.
     query ── cells around it ── decoder ──> (cell * cell * 3, cells) ── pixels ── interpolation ──> (3, query)
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fieldpress.interpolation import Taps, resample, taps
@@ -37,18 +38,25 @@ def paint(painter: Painter, query: Query, sides: tuple[int, int], cell: int) -> 
     return _paint_points(painter, query, rows, columns, sides, cell)
 
 
+def crowding(sides: tuple[int, int], shown: tuple[int, int], cell: int) -> float:
+    """Cells painted for a place of a picture with sides ``shown``, in those for a place of one with the field's own.
+
+    In smaller pictures, whose places lie apart, each takes up to two cells along both axes to itself.
+    """
+    along = (min(2.0, side / (cell * count)) * cell for side, count in zip(sides, shown, strict=True))
+    return math.prod(max(1.0, times) for times in along)
+
+
 def _paint_lattice(
     painter: Painter, query: Lattice, rows: Taps, columns: Taps, sides: tuple[int, int], cell: int
 ) -> Tensor:
-    axes, first = [], []
-    for along, side in zip((rows, columns), sides, strict=True):
-        cells = torch.arange(int(along.lower.min()) // cell, int(along.upper.max()) // cell + 1)
-        axes.append(_centres(cells, side, cell).to(query.t))
-        first.append(int(cells[0]) * cell)
+    # Only cells that are read: in a small picture they lie apart.
+    cells = [torch.unique(torch.cat([along.lower, along.upper]) // cell) for along in (rows, columns)]
+    axes = [_centres(some, side, cell).to(query.t) for some, side in zip(cells, sides, strict=True)]
     painted = painter(Lattice(query.t, *axes))
     # Colours stay next to each other, as decoders give them and bytes want them.
     pixels = rearrange(painted, "(p q c) t h w -> t (h p) (w q) c", p=cell, q=cell).movedim(-1, 0)
-    return resample(resample(pixels, 2, _moved(rows, first[0])), 3, _moved(columns, first[1]))
+    return resample(resample(pixels, 2, _among(rows, cells[0], cell)), 3, _among(columns, cells[1], cell))
 
 
 def _paint_points(
@@ -76,5 +84,7 @@ def _centres(cells: Tensor, side: int, cell: int) -> Tensor:
     return (cells.double() * cell + cell / 2) / side
 
 
-def _moved(along: Taps, first: int) -> Taps:
-    return Taps(along.lower - first, along.upper - first, along.share)
+def _among(along: Taps, cells: Int[Tensor, "n"], cell: int) -> Taps:
+    """Taps of pixels as those of the pixels of these cells, one after the other."""
+    lower, upper = (torch.searchsorted(cells, at // cell) * cell + at % cell for at in along[:2])
+    return Taps(lower, upper, along.share)

@@ -47,7 +47,7 @@ def exchange_parts(settings: Settings, flags: Mapping[str, str | None]) -> Setti
         path, kind = _places(settings).get(flag, ((), None))
         if isinstance(kind, Registry):
             part = kind[value(flag, str, flags[flag])]
-            if not isinstance(_at(settings, path), part):
+            if type(_at(settings, path)) is not part:
                 settings = _replaced(settings, path, part())
     return settings
 

@@ -28,6 +28,8 @@ _BAND_PIXELS = 1 << 17
 """Pixels rendered at once: enough to fill the matrix products, few enough that features stay near the cache."""
 _BAND_NUMBERS = 1 << 25
 """Numbers that the widest layer gives at once; a wide decoder renders fewer pixels at a time."""
+_NUMBERS_OF_ALL = 1 << 27
+"""The same, of all threads that render side by side."""
 
 Run = TypeVar("Run", range, list[Any])
 
@@ -64,9 +66,9 @@ class View(Pictures):
 
         A CPU renders as many parts at a time as torch has threads: small pictures together, large ones in bands.
         """
-        at_once = places_at_once(field)
-        bands = _runs(range(self.height), max(1, at_once // self.width))
         threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
+        at_once = places_at_once(field, threads, field.crowding(self.full))
+        bands = _runs(range(self.height), max(1, at_once // self.width))
         together = max(1, min(at_once // (self.height * self.width), -(-len(self.positions) // threads)))
         parts = list(product(_runs(range(len(self.positions)), together), bands))
         count = threads if len(parts) > 1 else 1
@@ -172,10 +174,17 @@ def _check_crop(crop: tuple[int, int, int, int], rows: int, columns: int) -> Non
         )
 
 
-def places_at_once(field: Field) -> int:
-    """How many places to ask a field for at a time, so that its widest layer stays within bounds."""
+def places_at_once(field: Field, threads: int = 1, crowding: float = 1.0) -> int:
+    """How many places to ask a field for at a time, so that its widest layer stays within bounds.
+
+    Args:
+        field: Which.
+        threads: How many ask side by side.
+        crowding: How much more work each of the places takes than usual.
+    """
+    numbers = min(_BAND_NUMBERS, _NUMBERS_OF_ALL // threads)
     # A decoder that paints cells works at fewer places than there are pixels.
-    return max(1, min(_BAND_PIXELS * field.decoder.cell, _BAND_NUMBERS // field.width))
+    return max(1, int(min(_BAND_PIXELS * field.decoder.cell, numbers // field.width) / crowding))
 
 
 def centres(side: int, start: int, count: int) -> Float[Tensor, "n"]:

@@ -36,6 +36,7 @@ class Head(DecoderConfig):
 
     id: ClassVar[str] = "head"
     cell: ClassVar[int] = CELL
+    alone: ClassVar[str] = "film"
     reads: ClassVar[int] = FEATURES
     """Features of the film that it goes with."""
 

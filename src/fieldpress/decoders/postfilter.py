@@ -78,6 +78,7 @@ class Postfilter(Head):
     """A head over a wide film's cells and the neurons of the shipped network."""
 
     id: ClassVar[str] = "postfilter"
+    alone: ClassVar[str] = "wide-film"
     reads: ClassVar[int] = WINDOW
 
     def build(self, features: int) -> "PostfilterDecoder":

@@ -82,17 +82,18 @@ class FilmEncoding(Encoding):
         self.picture_sides = config.picture_sides
 
     def forward(self, query: Query) -> Tensor:
-        if isinstance(query, Lattice):
+        if isinstance(query, Lattice) and self._are_runs(query):
             cells = self._surroundings(query)
             around = functional.unfold(cells, self.config.neighbours)
             return around.reshape(len(cells), self.channels, *query.shape[1:]).movedim(1, 0)
-        return self._points(query)
+        found = self._points(query.points() if isinstance(query, Lattice) else query)
+        return found.reshape(self.channels, *query.shape)
 
     def linear(self, query: Query, weight: Float[Tensor, "out channels"]) -> Tensor:
         return self.linears(query, [weight])[0]
 
     def linears(self, query: Query, weights: Sequence[Float[Tensor, "out channels"]]) -> list[Tensor]:
-        if not isinstance(query, Lattice) or weights[0].is_cuda:
+        if not isinstance(query, Lattice) or weights[0].is_cuda or not self._are_runs(query):
             # CUDA rounds what a convolution is given to 11 bits (TF32), unless a setting of the whole process says
             # otherwise; what a matrix product is given it leaves as it is.
             features = self(query)
@@ -105,6 +106,10 @@ class FilmEncoding(Encoding):
         if self.config.neighbours > NEIGHBOURS and not _rim(kernel).any():
             kernel, cells = _within(kernel), _within(cells)  # those farther away have no weight
         return functional.conv2d(cells, kernel.contiguous(memory_format=torch.channels_last))
+
+    def _are_runs(self, query: Lattice) -> bool:
+        """Whether the lattice's cells follow one another in both directions; in small pictures they lie apart."""
+        return all(bool((self._cells(query, axis).diff() == 1).all()) for axis in (1, 2))
 
     def _surroundings(self, query: Lattice) -> Float[Tensor, "t channel y x"]:
         """The cells of a lattice, which are a run in both directions, with those around them."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from fieldpress.field import Encoding, EncodingConfig, Lattice, Query
 from fieldpress.interpolation import Taps, resample, select, taps
@@ -56,10 +57,15 @@ class LevelsConfig(EncodingConfig):
 class LevelsEncoding(Encoding):
     """Features are ordered by level, channel, row, column.
 
+    Attributes:
+        cell: Pixels along a side of what it is read for.
+
     Args:
         config: The sizes.
         nearest: Whether grids are read at the nearest number, not between numbers.
     """
+
+    cell = 1
 
     def __init__(self, config: LevelsConfig, nearest: bool = False) -> None:
         super().__init__()
@@ -70,6 +76,10 @@ class LevelsEncoding(Encoding):
     @abstractmethod
     def pixel_weights(self, sides: Sequence[int]) -> Float[Tensor, "pixels features"]:
         """What shows a channel of a level with these sides: weights of its features, for each pixel that is painted."""
+
+    def averaged(self, picture: Float[Tensor, "h w"], sides: Sequence[int]) -> Float[Tensor, "y x"]:
+        """A picture as numbers of a level with these sides, each the mean of what it stands for."""
+        return functional.adaptive_avg_pool2d(picture[None], (sides[0], sides[1]))[0]
 
     @abstractmethod
     def _along(self, query: Query, axis: int, size: int) -> list[Taps]:
@@ -203,6 +213,12 @@ class Run(NamedTuple):
         """Every neighbour of all places."""
         reach = (self.places - 1) * self.step + 1
         return [slice(i * self.apart, i * self.apart + reach, self.step) for i in range(self.neighbours)]
+
+
+def are_close(rows: Run, columns: Run) -> bool:
+    """Whether what lies between the first and the last neighbour is no more than all neighbours side by side."""
+    read = rows.neighbours * rows.places * columns.neighbours * columns.places
+    return rows.length * columns.length <= read
 
 
 class Neighbours(torch.autograd.Function):

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fieldpress.encodings.levels import LevelsConfig, LevelsEncoding, Neighbours, Run
+from fieldpress.encodings.levels import LevelsConfig, LevelsEncoding, Neighbours, Run, are_close
 from fieldpress.field import Lattice, Query
 from fieldpress.interpolation import Taps, extend, resample, steps_per_cell, taps
 
@@ -61,7 +61,7 @@ class VolumeEncoding(LevelsEncoding):
         if all(steps) and not self._nearest:
             # Neighbours one cell away are places of the same lattice: interpolate each place once, then shift.
             rows, columns = (Run(neighbours, step or 1, 1, places) for step, places in zip(steps, query.shape[1:]))  # noqa: B905
-            if rows.length * columns.length <= neighbours**2 * rows.places * columns.places:
+            if are_close(rows, columns):
                 values = slices
                 for axis, run, coordinates in ((2, rows, query.y), (3, columns, query.x)):
                     enlarged = extend(coordinates, run.apart * reach)

@@ -71,7 +71,7 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     Raises:
         ConfigError: The field has no volume or its decoder no linear path.
     """
-    found = _found(field, LevelsEncoding)
+    found = [one for one in _found(field, LevelsEncoding) if one[1].cell == field.decoder.cell]
     if not found or not isinstance(field.decoder, MlpDecoder):
         raise ConfigError("a start from the source needs a volume and an mlp decoder; use --training.start random")
     column, volume = found[0]
@@ -81,7 +81,7 @@ def start_from_source(field: Field, rgb: UInt8[Tensor, "t h w 3"]) -> None:
     for (grid, channel), axis, scale in zip(places, axes, scales, strict=False):
         for t, picture in enumerate(_averaged(rgb, grid.shape[1])):
             component = scale * ((picture - mean) @ axis)
-            grid[channel, t] = functional.adaptive_avg_pool2d(component[None], tuple(grid.shape[2:]))[0]
+            grid[channel, t] = volume.averaged(component, grid.shape[2:])
     peak = max(float(grid[channel].abs().max()) for grid, channel in places)
     fit = min(1.0, PEAK / peak) if peak > 0 else 1.0
     field.decoder.skip.zero_()
