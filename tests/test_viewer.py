@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from browsed import BROWSERS
 from numpy.typing import NDArray
 from pressed import press
 from scene_files import scene_file, small_orbit
@@ -26,9 +27,8 @@ from fieldpress.reading import decode
 viser = pytest.importorskip("viser", reason='needs the extra view: pip install "fieldpress[view]"')
 from fieldpress.viewer import Renderers, Viewer, lens_of, pose_of  # noqa: E402
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ASKED_FOR = "FIELDPRESS_TEST_BROWSER"
-"""The environment variable that asks for the test in a browser; `make test` runs it alone, after all others."""
+"""The environment variable that asks for the test in a browser; `make test` runs it alone, before all others."""
 PATIENCE = 60.0
 """Seconds for what a browser that draws without a GPU, on a busy machine, may take."""
 

@@ -82,8 +82,8 @@ class FilmEncoding(Encoding):
         self.picture_sides = config.picture_sides
 
     def forward(self, query: Query) -> Tensor:
-        if isinstance(query, Lattice) and self._are_runs(query):
-            cells = self._surroundings(query)
+        cells = self._surroundings(query)
+        if cells is not None:
             around = functional.unfold(cells, self.config.neighbours)
             return around.reshape(len(cells), self.channels, *query.shape[1:]).movedim(1, 0)
         found = self._points(query.points() if isinstance(query, Lattice) else query)
@@ -93,12 +93,13 @@ class FilmEncoding(Encoding):
         return self.linears(query, [weight])[0]
 
     def linears(self, query: Query, weights: Sequence[Float[Tensor, "out channels"]]) -> list[Tensor]:
-        if not isinstance(query, Lattice) or weights[0].is_cuda or not self._are_runs(query):
+        cells = None if weights[0].is_cuda else self._surroundings(query)
+        if cells is None:
             # CUDA rounds what a convolution is given to 11 bits (TF32), unless a setting of the whole process says
             # otherwise; what a matrix product is given it leaves as it is.
             features = self(query)
             return [apply_linear(weight, features) for weight in weights]
-        cells = self._surroundings(query).contiguous(memory_format=torch.channels_last)
+        cells = cells.contiguous(memory_format=torch.channels_last)
         return [self._convolved(cells, weight).movedim(1, 0) for weight in weights]
 
     def _convolved(self, cells: Float[Tensor, "t channel y x"], weight: Float[Tensor, "out channels"]) -> Tensor:
@@ -107,13 +108,16 @@ class FilmEncoding(Encoding):
             kernel, cells = _within(kernel), _within(cells)  # those farther away have no weight
         return functional.conv2d(cells, kernel.contiguous(memory_format=torch.channels_last))
 
-    def _are_runs(self, query: Lattice) -> bool:
-        """Whether the lattice's cells follow one another in both directions; in small pictures they lie apart."""
-        return all(bool((self._cells(query, axis).diff() == 1).all()) for axis in (1, 2))
+    def _surroundings(self, query: Query) -> Float[Tensor, "t channel y x"] | None:
+        """The cells of a lattice with those around them, if they follow one another in both directions.
 
-    def _surroundings(self, query: Lattice) -> Float[Tensor, "t channel y x"]:
-        """The cells of a lattice, which are a run in both directions, with those around them."""
+        In small pictures they lie apart, and what is between them is better left alone.
+        """
+        if not isinstance(query, Lattice):
+            return None
         rows, columns = (self._cells(query, axis) for axis in (1, 2))
+        if any(bool((cells.diff() != 1).any()) for cells in (rows, columns)):
+            return None
         times = taps(query.t, self.config.frames)
         needed, place = torch.unique(torch.cat([times.lower, times.upper]), return_inverse=True)
         window, margins = [], []
