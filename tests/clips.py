@@ -138,12 +138,19 @@ def with_orientation(picture: Path, path: Path, number: int) -> Path:
     data = picture.read_bytes()
     exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, number, 0, 0)  # one directory with one entry
     if picture.suffix == ".png":
-        head, rest = data[:33], data[33:]  # the signature and the header chunk
-        part = struct.pack(">I", len(exif)) + b"eXIf" + exif + struct.pack(">I", zlib.crc32(b"eXIf" + exif))
-    else:
-        head, rest = data[:2], data[2:]  # the start marker
-        part = b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
+        return with_png_chunk(picture, path, b"eXIf", exif)
+    head, rest = data[:2], data[2:]  # the start marker
+    part = b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
     path.write_bytes(head + part + rest)
+    return path
+
+
+def with_png_chunk(picture: Path, path: Path, name: bytes, content: bytes) -> Path:
+    """A copy of a PNG file with one more chunk, behind the header's."""
+    data = picture.read_bytes()
+    head, rest = data[:33], data[33:]  # the signature and the header chunk
+    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    path.write_bytes(head + chunk + rest)
     return path
 
 

@@ -1,7 +1,9 @@
+import gc
 import importlib
 import random
 import subprocess
 import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from clips import (
     rgb_frame,
     rgb_of,
     with_orientation,
+    with_png_chunk,
     write_clip,
     write_picture,
     write_song,
@@ -348,6 +351,15 @@ def test_the_exif_orientation_is_followed(tmp_path, suffix, number, upright):
         write_picture(plain, frame, "png")
     turned = with_orientation(plain, tmp_path / f"turned{suffix}", number)
     assert np.array_equal(load(turned).rgb[0], upright(load(plain).rgb[0]))
+
+
+def test_a_png_may_have_a_colour_profile(tmp_path):
+    plain = write_picture(tmp_path / "plain.png", rgb_frame(moving_pictures(1)[0]), "png")
+    profile = b"a profile\0\0" + zlib.compress(bytes(128))
+    path = with_png_chunk(plain, tmp_path / "profile.png", b"iCCP", profile)
+    for _ in range(5):  # what a library frees twice does not fail at once
+        assert np.array_equal(load(path).rgb, load(plain).rgb)
+        gc.collect()
 
 
 # Pictures and folders

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Pixels = TypeVar("Pixels", bound=NDArray[np.uint8])
 
 _MATRIX_BYTES = 36  # nine 32-bit integers: a b u, c d v, x y w
-_UNREADABLE = sorted(set(range(64)) - {kind.value for kind in Type})
+_OTHERS = sorted(set(range(64)) - {Type.DISPLAYMATRIX.value})
 
 
 class Orientation(NamedTuple):
@@ -35,7 +35,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     The matrix takes the stored column and row (p, q) to (a p + c q, b p + d q). Quarter turns and mirrors are
     followed; any other matrix (a tilt, a singular one) is not.
     """
-    data = _readable(frame).side_data.get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    data = _with_matrix_alone(frame).side_data.get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue, reportArgumentType]
     matrix = b"" if data is None else bytes(data)
     if len(matrix) != _MATRIX_BYTES:
         return Orientation(False, False, False)
@@ -47,12 +47,16 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     return Orientation(False, False, False)
 
 
-def _readable(frame: VideoFrame) -> VideoFrame:
-    """The frame without the side data that PyAV does not know: one of them, such as EXIF, makes it refuse all."""
+def _with_matrix_alone(frame: VideoFrame) -> VideoFrame:
+    """The frame without its other side data.
+
+    PyAV refuses all of it for the sake of one kind that it does not know, such as EXIF, and frees the name of a PNG's
+    colour profile that the frame will free again.
+    """
     graph = Graph()
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)),
-        *(graph.add("sidedata", f"mode=delete:type={kind}") for kind in _UNREADABLE),
+        *(graph.add("sidedata", f"mode=delete:type={kind}") for kind in _OTHERS),
         graph.add("buffersink"),
     ).configure()
     graph.push(frame)
