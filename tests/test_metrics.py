@@ -142,3 +142,15 @@ def test_quality_takes_the_sources_own_luma():
 def test_quality_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no frame was measured"):
         Quality("rgb", True).report()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 40])
+@pytest.mark.parametrize("size", [(25, 16), (5, 30), (18, 11)], ids=str)
+def test_ssim_of_a_picture_in_bands_is_that_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], rows: int
+):
+    one, other = moving_pictures(2, *size)
+    whole = float(ssim(*(torch.tensor(picture).permute(2, 0, 1)[None] / 255 for picture in (one, other))))
+    monkeypatch.setattr("fieldpress.metrics._BAND_PIXELS", rows * size[1])
+    assert Quality("rgb", True).add(one, other).ssim == pytest.approx(whole, abs=1e-6)
+    assert whole < 0.99

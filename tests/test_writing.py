@@ -324,8 +324,18 @@ def test_a_field_larger_than_memory_is_refused_before_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None
 ):
     monkeypatch.setattr("fieldpress.checks.available_memory", lambda: 100_000)
-    with pytest.raises(SourceError, match=r"clip.mkv: .* needs 0\.0 GB, 0\.0 GB are free"):
+    with pytest.raises(
+        SourceError, match=r"clip.mkv: .* needs 0\.0 GB, 0\.0 GB are free; use fewer .* or shorter .* or a smaller"
+    ):
         encode(source(tmp_path), tmp_path / "clip.fpr", QUICK, steps=1)
+
+
+def test_a_photograph_larger_than_memory_is_not_told_to_be_cut_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_training: None
+):
+    monkeypatch.setattr("fieldpress.checks.available_memory", lambda: 100_000)
+    with pytest.raises(SourceError, match=r"are free; use a smaller source$"):
+        encode(picture(tmp_path), tmp_path / "a.fpr", "image", steps=1)
 
 
 # What goes wrong at the end

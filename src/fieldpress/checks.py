@@ -10,7 +10,7 @@ from fieldpress.compressors.base import MAX_QUALITY
 from fieldpress.config import MAX_INTEGER, shown
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.field import FieldConfig
-from fieldpress.grids import ClipGrids
+from fieldpress.grids import ClipGrids, FittedGrids
 from fieldpress.metrics import MAX_PSNR
 from fieldpress.presets import Recipe
 from fieldpress.saving import check_source
@@ -26,7 +26,9 @@ _BYTES_PER_NUMBER = 64
 _BYTES_PER_NUMBER_CODED_ONCE = 10
 """Likewise, where the grids are coded before the first step: value, sample, and the source's share."""
 _BYTES_PER_PIXEL_OF_CODEC = 1000
-"""What a video codec holds of the pictures that it looks ahead to, for each pixel of one of them."""
+"""What a video codec holds of the pictures that it looks ahead to, for each pixel of one of them ..."""
+_BYTES_PER_PIXEL_OF_STILL = 300
+"""... and where there is only one, with what measures it."""
 
 MEDIA_SUFFIXES = {
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".ivf"),
@@ -142,15 +144,22 @@ def check_memory(subject: Subject, chosen: Recipe, jobs: int) -> None:
     Raises:
         SourceError: With what it needs and what is free.
     """
-    name, shapes = subject.name, subject.plan_for(chosen).shapes()
+    signal, shapes = subject.signal, subject.plan_for(chosen).shapes()
     needed = jobs * _bytes_per_number(chosen) * sum(map(math.prod, shapes.values()))
     if chosen.coded_once:
-        needed += jobs * _BYTES_PER_PIXEL_OF_CODEC * subject.signal.height * subject.signal.width
+        of_codec = _BYTES_PER_PIXEL_OF_STILL if signal.frames == 1 else _BYTES_PER_PIXEL_OF_CODEC
+        needed += jobs * of_codec * signal.height * signal.width
     free = available_memory()
     if free is not None and needed > free:
+        ways = [
+            *(["fewer parameters per pixel"] if isinstance(chosen.grids, FittedGrids) else []),
+            *(["shorter segments (--segment)"] if signal.frames > 1 and isinstance(chosen.grids, ClipGrids) else []),
+            *(["fewer --jobs"] if jobs > 1 else []),
+            "a smaller source",
+        ]
         raise SourceError(
-            f"{name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
-            "use fewer parameters per pixel, shorter segments (--segment) or a smaller clip"
+            f"{subject.name}: training this field needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            f"use {' or '.join(ways)}"
         )
 
 
