@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from benched import SIZES, curve_of, record
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress.bench import program
 from fieldpress.bench.axis import settings
-from fieldpress.bench.benchplan import Curve, widened
+from fieldpress.bench.benchplan import Curve, sensible, widened
 from fieldpress.bench.benchtable import difference_lines, table_markdown
 from fieldpress.bench.clips import Clip
 from fieldpress.bench.codec import Clipped, Scale
@@ -273,6 +274,16 @@ def test_a_curve_that_ends_too_early_gets_a_point_more_on_that_side():
     assert widened(asked, high).qualities == (19, 25, 31, 37, 43)
     capped = [{"psnr_rgb": value, "psnr_y": value + 5} for value in (36, 34, 31, 28)]
     assert widened(asked, capped) == asked
+
+
+def test_a_point_that_was_added_and_is_larger_and_worse_is_left_out():
+    asked = Curve(CLIP, anchor("x265"), (19, 25, 31))
+    wide = replace(asked, qualities=(*asked.qualities, 43, 48))
+    sizes, quality = (900, 500, 300, 200, 250), (42.0, 38.0, 36.0, 32.0, 30.0)
+    records = [{"bytes": size, "psnr_rgb": psnr} for size, psnr in zip(sizes, quality, strict=True)]
+    assert sensible(wide, asked, records).qualities == (19, 25, 31, 43)
+    assert sensible(wide, wide, records) == wide  # what was asked for is shown as it is
+    assert sensible(wide, asked, [*records[:4], {"bytes": 200, "psnr_rgb": 32.0}]) == wide
 
 
 # The axis of presets

@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldpress.bench import bdrate
 from fieldpress.bench.benchpage import page
-from fieldpress.bench.benchplan import Curve, check_pictures, plan_codecs, plan_fields, rounds, widened
+from fieldpress.bench.benchplan import Curve, check_pictures, plan_codecs, plan_fields, rounds, sensible, widened
 from fieldpress.bench.benchtable import table_markdown
 from fieldpress.bench.clips import clips_of
 from fieldpress.bench.curves import BenchCurve, curves
@@ -109,13 +109,14 @@ def _make_codecs(
 ) -> tuple[list[Curve], dict[str, str]]:
     """Makes the codecs' points, widens curves that fall short, and makes what that adds."""
     failures: dict[str, str] = {}
+    asked = anchors
     for _ in rounds():
         points = [point for curve in anchors for point in curve.points]
         missing = [point for point in points if point.name not in failures and read_point(folder, point) is None]
         waiting, told = [PointJob(point, folder) for point in missing], _adding(watch, later)
         failures |= run_jobs(waiting, jobs, len(points) - len(waiting), told, phase="codecs")
         anchors = [_widened(folder, curve) for curve in anchors]
-    return [_finished(folder, curve) for curve in anchors], failures
+    return [_finished(folder, curve, first) for curve, first in zip(anchors, asked, strict=True)], failures
 
 
 def _make_fields(
@@ -132,19 +133,20 @@ def _adding(watch: Callable[[JobsProgress], None], later: int) -> Callable[[Jobs
 
 
 def _widened(folder: Path, curve: Curve) -> Curve:
-    records: list[dict[str, Any]] = []
-    for point in curve.points:
-        record = read_point(folder, point)
-        if record is None:
-            return curve
-        records.append(record)
-    return widened(curve, records)
+    records = _records(folder, curve)
+    return widened(curve, records) if len(records) == len(curve.points) else curve
 
 
-def _finished(folder: Path, curve: Curve) -> Curve:
-    """Without what the last widening would have added."""
+def _finished(folder: Path, curve: Curve, asked: Curve) -> Curve:
+    """Without what the last widening would have added, and without what is of no use."""
     done = tuple(point.quality for point in curve.points if read_point(folder, point) is not None)
-    return Curve(curve.clip, curve.anchor, done)
+    curve = Curve(curve.clip, curve.anchor, done)
+    return sensible(curve, asked, _records(folder, curve))
+
+
+def _records(folder: Path, curve: Curve) -> list[dict[str, Any]]:
+    """Those of the finished points."""
+    return [record for point in curve.points if (record := read_point(folder, point)) is not None]
 
 
 def _write(folder: Path, found: list[BenchCurve], command: str | None, failures: dict[str, str]) -> Path | None:

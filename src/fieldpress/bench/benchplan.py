@@ -119,6 +119,25 @@ def widened(curve: Curve, records: Sequence[dict[str, Any]]) -> Curve:
     return replace(curve, qualities=(*curve.qualities, *(value for value in more if value is not None)))
 
 
+def sensible(curve: Curve, asked: Curve, records: Sequence[dict[str, Any]]) -> Curve:
+    """The curve without points that were added and are larger than another one and no better.
+
+    Some codecs have such points at the coarse end of their scale, and nothing could be told of a curve with them.
+
+    Args:
+        curve: All its points are finished.
+        asked: As it was before it was widened.
+        records: Those of the curve.
+    """
+    places = [(record["bytes"], -record["psnr_rgb"]) for record in records]
+    kept = tuple(
+        quality
+        for quality, (size, loss) in zip(curve.qualities, places, strict=True)
+        if quality in asked.qualities or not any(o <= size and p <= loss and (o, p) != (size, loss) for o, p in places)
+    )
+    return replace(curve, qualities=kept)
+
+
 def rounds() -> range:
     """How often curves are looked at for widening."""
     return range(_ROUNDS)
