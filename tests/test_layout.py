@@ -41,6 +41,30 @@ def test_cameras_all_around_stand_at_the_edge_of_their_ball():
     assert radius == pytest.approx(3.0)
 
 
+def looking_around(outward: float) -> list[View]:
+    """A dozen cameras on a circle of radius 0.5, with their backs to its middle, or so far to the side."""
+    angles = np.arange(12) * 2 * np.pi / 12
+    ahead = [(np.cos(a), np.sin(a), 0.0) for a in angles]
+    aside = [(-np.sin(a), np.cos(a), 0.0) for a in angles]
+    places = 0.5 * np.array(ahead)
+    targets = places + outward * np.array(ahead) + (1 - outward) * np.array(aside)
+    return [View(looking_at(place, target), **LENS) for place, target in zip(places, targets, strict=True)]
+
+
+@pytest.mark.parametrize("outward", [1.0, 0.5, 0.0])
+def test_cameras_that_look_around_themselves_see_what_is_farther_away_than_they_are_apart(outward: float):
+    middle, radius = ball_of(space_of(cameras_of(looking_around(outward)), None, alpha=False))
+    assert np.abs(middle).max() < 1e-6
+    assert radius == pytest.approx(1.5)
+
+
+def test_the_ball_around_cameras_reaches_to_the_median_point():
+    points = np.array([[0.0, 0.0, distance] for distance in np.linspace(2.0, 6.0, 33)], np.float32)
+    assert ball_of(space_of(cameras_of(looking_around(1.0)), points, alpha=False))[1] == pytest.approx(4.0)
+    few = space_of(cameras_of(looking_around(1.0)), points[:15], alpha=False)
+    assert ball_of(few)[1] == pytest.approx(1.5)
+
+
 def test_the_ball_ahead_has_the_median_point_in_its_middle():
     cameras = cameras_of(side_by_side())
     depths = np.linspace(1.0, 9.0, 33)

@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 import torch
 from octrees import BOX, built, shell
-from scenes import Scene, Shot, camera_of, forward, orbit, shoot, write_scene
+from scenes import Scene, Shot, View, camera_of, forward, looking_at, orbit, shoot, write_scene
 from small_scenes import PRESETS, SCENE, STEPS, photographs, small, small_views
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.decoders import RadianceMlp
 from fieldpress.encodings.corners import cells_of
-from fieldpress.encodings.octree import octree_of
+from fieldpress.encodings.octree import all_cells, octree_of
 from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
 from fieldpress.presets import recipe
+from fieldpress.signals.space import Space
 from fieldpress.sources.photos import Photo, load_photos
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.config import Budget
 from fieldpress.training.layout import space_of
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective
-from fieldpress.training.survey import Survey, carry_over, put_octants
+from fieldpress.training.survey import Survey, _closed, carry_over, put_octants
 from fieldpress.writing import Interrupted, encode, evaluate
 
 
@@ -167,12 +168,68 @@ def test_a_survey_begins_on_a_grid_fine_enough_and_has_the_coarser_levels_all_th
     octree = octree_of(survey.field)
     assert octree.config.coarsest == coarsest
     assert len(octree.occupancy) == full
-    assert (octree.occupancy >= 0).all()
     for _ in survey.steps(lambda: 0.0):
         pass
     assert [octree_of(survey.field).config.side(level) for level in range(6 - coarsest)] == [
         2**level for level in range(coarsest, 6)
     ]
+
+
+def test_a_survey_looks_around_for_what_its_few_steps_have_missed(monkeypatch: pytest.MonkeyPatch):
+    def missed() -> float:
+        """The share of a surface whose cells were dropped."""
+        found, met = surveyed(SCENE, 60, (2, 5))
+        occupied = octree_of(found.field).occupancy >= 0
+        inside = ((met >= 0) & (met <= 1)).all(1)
+        return 1 - float(occupied[cells_of(met[inside], 32)[0].long().unbind(1)].double().mean())
+
+    looked = missed()
+    monkeypatch.setattr("fieldpress.training.survey._RAYS_A_FACE", 0)
+    monkeypatch.setattr("fieldpress.training.survey._closed", lambda cells: cells)
+    assert looked < missed() / 2
+
+
+def test_what_fewer_than_three_pictures_look_at_is_left_out():
+    away = np.array([0.5, 0.0, 3.0])
+    views = [*small_views(7), View(looking_at(away, 3 * away), 16, 20, 22.0, 22.0, 10.0, 8.0)]
+    rays = rays_through(shoot(SCENE, views))  # the last one looks away from the others
+    matrix = np.diag([1 / 16, 1 / 16, 1 / 16, 1.0])
+    matrix[:3, 3] = 0.5
+    space = Space(tuple(matrix.ravel().tolist()), False, 0.0)
+    training = replace(recipe("radiance-vq").training, batch_pixels=16)
+    survey = Survey(rays, space, (2, 7), 2, RadianceMlp(4), training, Budget(steps=1), seed=0)
+    occupied = octree_of(survey.field).occupancy >= 0
+    side = len(occupied)
+    centres = ((all_cells(side).numpy() + 0.5) / side - 0.5) * 16
+    looks = np.sum([sees(view, centres) for view in views], axis=0)
+    flat = occupied.numpy().ravel()
+    assert flat[looks >= 5].all()
+    assert flat[looks >= 3].mean() > 0.9
+    assert flat[looks == 0].mean() < 0.15  # cells are larger than their centres
+    assert flat[(looks == 1) & (centres[:, 2] > 4)].mean() < 0.05
+    assert ((looks == 1) & (centres[:, 2] > 4)).sum() > 20
+
+
+def sees(view: View, points: np.ndarray) -> np.ndarray:
+    """Which points are in a camera's picture."""
+    camera = camera_of(view)
+    rotation, position = np.array(camera.pose.rotation), np.array(camera.pose.position)
+    local = (points - position) @ rotation
+    ahead = (points - position) @ camera.forward
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = np.abs(local[:, 0] / ahead), np.abs(local[:, 1] / ahead)
+    lens = camera.lens
+    return (ahead > 0) & (x < lens.width / 2 / lens.fx) & (y < lens.height / 2 / lens.fy)
+
+
+@pytest.mark.parametrize("hole", [1, 2])
+def test_holes_of_a_surface_are_closed_and_nothing_else(hole: int):
+    plane = torch.zeros(16, 16, 16, dtype=torch.bool)
+    plane[7, 3:13, 3:13] = True
+    torn = plane.clone()
+    torn[7, 5 : 5 + hole, 8 : 8 + hole] = False
+    assert torch.equal(_closed(torn), plane)
+    assert torch.equal(_closed(plane), plane)
 
 
 def test_a_survey_of_one_step_keeps_something():

@@ -1,7 +1,7 @@
 """Posed photographs."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective
 from fieldpress.training.survey import Survey
 
-_WHITE, _BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
+_WHITE = (1.0, 1.0, 1.0)
 
 
 class Scene(Subject):
@@ -32,7 +32,7 @@ class Scene(Subject):
         self.name, self._photos = photos.name, photos
         everything = [*photos.train, *photos.test]
         self._transparent = any(photo.alpha is not None and bool((photo.alpha < 255).any()) for photo in everything)
-        self._background = _WHITE if self._transparent else _BLACK
+        self._background = _WHITE if self._transparent else _mean_colour(photos.train)
         space = space_of([photo.camera for photo in photos.train], photos.points, self._transparent)
         shown = photos.test or photos.train[:1]
         observed = sum(photo.rgb[..., 0].size for photo in everything)
@@ -88,6 +88,13 @@ class Scene(Subject):
     def references(self) -> Iterator[Reference]:
         for photo in self._shown:
             yield Reference(_over(photo, self._background), None)
+
+
+def _mean_colour(photos: Sequence[Photo]) -> tuple[float, float, float]:
+    """What stands out least where a picture shows a place that none of these shows."""
+    means = np.mean([photo.rgb.mean((0, 1)) for photo in photos], axis=0)
+    red, green, blue = (round(float(mean) / 255, 3) for mean in means)
+    return red, green, blue
 
 
 def _over(photo: Photo, background: tuple[float, float, float]) -> NDArray[np.uint8]:

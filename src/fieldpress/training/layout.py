@@ -2,7 +2,8 @@
 
 * Pictures with alpha: a *box* around what all cameras can see.
 * Else *contracted*: a ball is left as it is, the rest drawn around it. Cameras that surround something look at its
-  middle; those that look the same way stand at its edge, and its middle is as far ahead as most of what they see.
+  middle; those that look the same way stand at its edge, and its middle is as far ahead as most of what they see; those
+  that look around themselves stand in the middle, and the ball is some times as large as the place where they stand.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ _MARGIN = 1.02
 _NEAR = 0.1
 """Nothing is expected nearer to a camera than this part of its distance from what it looks at."""
 _ENOUGH_POINTS = 16
+_INWARD = 0.5
+"""Mean cosine, between where cameras look and where their middle is, of those that surround something."""
+_AROUND = 3.0
+"""Others look around themselves, at what is some times as far away as they are from their middle."""
 _AHEAD = (2.0, 20.0)
 """What cameras that look the same way look at is at least and at most so many times as far ahead as they are apart."""
 
@@ -36,7 +41,14 @@ def space_of(cameras: Sequence[Camera], points: NDArray[np.float32] | None, alph
     if look_the_same_way(cameras):
         return _ball_ahead(cameras, points)
     centre = _focus(cameras)
-    return _ball(centre, float(np.median(np.linalg.norm(_positions(cameras) - centre, axis=1))))
+    offsets = centre - _positions(cameras)
+    distances = np.linalg.norm(offsets, axis=1)
+    inward = np.einsum("ij,ij->i", offsets, [camera.forward for camera in cameras]) / distances.clip(1e-12)
+    if inward.mean() > _INWARD:
+        return _ball(centre, float(np.median(distances)))
+    if points is not None and len(points) >= _ENOUGH_POINTS:
+        return _ball(centre, float(np.median(np.linalg.norm(points - centre, axis=1))))
+    return _ball(centre, _AROUND * float(np.median(distances)))
 
 
 def _positions(cameras: Sequence[Camera]) -> Vector:

@@ -70,6 +70,10 @@ class PhotoRays:
     def __len__(self) -> int:
         return len(self._colours)
 
+    def pictures(self) -> list[Int[Tensor, "n"]]:
+        """The numbers of each picture's pixels."""
+        return list(torch.arange(len(self)).tensor_split(self._ends[:-1].cpu()))
+
     def draw(self, count: int, generator: torch.Generator) -> RayBatch:
         """Pixels drawn uniformly from all of them."""
         return self.at(torch.randint(len(self), (count,), generator=generator).to(self.device, non_blocking=True))

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings.octree import OctreeEncoding, octants_of, octree_of
-from fieldpress.field import Decoder, DecoderConfig, Field, FieldConfig
+from fieldpress.field import Decoder, DecoderConfig, Field, FieldConfig, Points
+from fieldpress.rendering import Occupancy, bins_for, lay, sample, weights_of
 from fieldpress.signals.space import Space
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.optimiser import LazyAdam
@@ -33,6 +34,11 @@ _SEEN = 0.01
 """A cell that adds at most so much to any ray's colour is empty."""
 _MOST_FACES = 6
 """Of the cells seen, so many times those of a face of the cube are kept, the most seen ones: memory stays bounded."""
+_RAYS_A_FACE = 4
+"""Rays that look around at the end of a round, for each cell of a face of the cube, if there are so many pixels."""
+_LOOKS = 3
+"""Pictures that have to look at a cell. What one camera alone has before it would fill with fog, which explains its
+picture as well as anything."""
 _FADING = 0.995
 """What was seen is remembered with this decay per step, so that early fog is forgotten."""
 _FULL_LEVEL, _LEAST_ROUNDS = 5, 4
@@ -78,8 +84,7 @@ class Survey:
         self.step, self.round = 0, 0
         self.round_state: dict[str, Any] = {}
         """:meth:`state` as it was when the round began."""
-        full = torch.ones([2**self._first] * 3, dtype=torch.bool, device=rays.device)
-        self.config, self.field = self._grown(full, None)
+        self.config, self.field = self._grown(self._looked_at(2**self._first), None)
 
     def steps(self, clock: Callable[[], float]) -> Iterator[float]:
         """Trains; ``clock`` gives the seconds that the survey has used."""
@@ -104,15 +109,10 @@ class Survey:
                 in_round += 1
             self.round += 1
             octree = octree_of(self.field)
+            self._look_around(sight, seen)
             kept = _kept(octree, seen)
-            if self.round < rounds:
-                kept = (
-                    (_widened(kept) if self.round == 1 else _faced(kept))
-                    .repeat_interleave(2, 0)
-                    .repeat_interleave(2, 1)
-                    .repeat_interleave(2, 2)
-                )
-            self.config, self.field = self._grown(kept, self.field)
+            following = _split((_widened if self.round == 1 else _faced)(kept))
+            self.config, self.field = self._grown(following if self.round < rounds else _closed(kept), self.field)
 
     def _train(self, optimiser: LazyAdam, sight: Sight, seen: Tensor) -> float:
         def remember(glance: Glance) -> None:
@@ -124,6 +124,31 @@ class Survey:
         loss.backward()
         optimiser.step()
         return squared.item()
+
+    @torch.no_grad()
+    def _looked_at(self, side: int) -> Bool[Tensor, "s s s"]:
+        """Cells that several pictures look at; all of them where none is."""
+        numbers = torch.arange(side**3, dtype=torch.int32, device=self._rays.device).view(side, side, side)
+        occupancy, counts = Occupancy.of(numbers), torch.zeros_like(numbers).flatten()
+        pictures = self._rays.pictures()
+        for picture in pictures:
+            index = picture[torch.randint(len(picture), (_RAYS_A_FACE * side**2,), generator=self._generator)]
+            batch = self._rays.at(index.to(self._rays.device))
+            samples = sample(lay(self._space, batch.origins, batch.directions), bins_for(side), occupancy)
+            counts[samples.cells.long().unique()] += 1
+        found = counts >= min(_LOOKS, len(pictures) // 2)
+        return (found if bool(found.any()) else ~found).view(side, side, side)
+
+    @torch.no_grad()
+    def _look_around(self, sight: Sight, seen: Tensor) -> None:
+        """Remembers what is seen by rays enough for every cell of a surface: a round's steps have too few for them."""
+        count = min(len(self._rays), _RAYS_A_FACE * octree_of(self.field).config.side(sight.levels - 1) ** 2)
+        for some in torch.randperm(len(self._rays), generator=self._generator)[:count].split(self._batch):
+            batch = self._rays.at(some.to(self._rays.device))
+            samples = sample(lay(self._space, batch.origins, batch.directions), sight.bins, sight.occupancy)
+            density = self.field.planar(Points(samples.places))[0]
+            weights = weights_of(density * samples.lengths, samples.rays, density.new_zeros(len(some)))
+            seen.scatter_reduce_(0, samples.cells.long(), weights, "amax")
 
     def _grown(self, occupied: Bool[Tensor, "s s s"], before: Field | None) -> tuple[FieldConfig, Field]:
         """A field over these cells, which goes on from the one before where both have corners."""
@@ -201,6 +226,15 @@ def _kept(octree: OctreeEncoding, seen: Tensor) -> Bool[Tensor, "s s s"]:
         least = max(least, float(seen.kthvalue(len(seen) - most).values))
     found = (rows >= 0) & (seen > least)[rows.clamp_min(0).long()]
     return found if bool(found.any()) else rows >= 0
+
+
+def _split(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s+s s+s s+s"]:
+    return cells.repeat_interleave(2, 0).repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+
+def _closed(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
+    """Without holes of up to two cells: no ray may have met a cell of a surface that others look at from elsewhere."""
+    return ~_widened(~_widened(cells)) | cells
 
 
 def _faced(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
