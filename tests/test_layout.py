@@ -55,14 +55,14 @@ def looking_around(outward: float) -> list[View]:
 def test_cameras_that_look_around_themselves_see_what_is_farther_away_than_they_are_apart(outward: float):
     middle, radius = ball_of(space_of(cameras_of(looking_around(outward)), None, alpha=False))
     assert np.abs(middle).max() < 1e-6
-    assert radius == pytest.approx(1.5)
+    assert radius == pytest.approx(3.0)
 
 
 def test_the_ball_around_cameras_reaches_to_the_median_point():
     points = np.array([[0.0, 0.0, distance] for distance in np.linspace(2.0, 6.0, 33)], np.float32)
     assert ball_of(space_of(cameras_of(looking_around(1.0)), points, alpha=False))[1] == pytest.approx(4.0)
     few = space_of(cameras_of(looking_around(1.0)), points[:15], alpha=False)
-    assert ball_of(few)[1] == pytest.approx(1.5)
+    assert ball_of(few)[1] == pytest.approx(3.0)
 
 
 def test_the_ball_ahead_has_the_median_point_in_its_middle():

@@ -143,6 +143,23 @@ def test_each_picture_may_have_a_lens_and_a_size_of_its_own(dialect: str, tmp_pa
         assert_tells_the_truth(photo, OPEN)
 
 
+@pytest.mark.parametrize("changes", [{"cx": 1e6}, {"cx": -65.0}, {"cy": 97.0}], ids=str)
+def test_an_axis_far_outside_of_the_picture_is_refused(changes: dict[str, float], shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    assert "far outside of its 64x48 pixels" in error_of(changed(folder, changes))
+
+
+@pytest.mark.parametrize("part", ["cameras", "images"])
+@pytest.mark.parametrize("dialect", ["colmap-text", "colmap-binary"])
+def test_a_model_of_colmap_without_one_of_its_files_names_it(
+    dialect: str, part: str, shots: list[Shot], tmp_path: Path
+):
+    folder = write_scene(tmp_path / "scene", dialect, shots)
+    (file,) = folder.rglob(f"{part}.txt" if dialect == "colmap-text" else f"{part}.bin")
+    file.rename(file.with_stem("points3D"))
+    assert f"{file.name}: is missing; the other files of a COLMAP model are there" in error_of(folder)
+
+
 def test_a_frames_own_angle_counts_more_than_the_focal_length_of_all(shots: list[Shot], tmp_path: Path):
     folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
     photos = load_photos(changed(folder, {"fl_x": 1.0, "fl_y": 1.0}, {"camera_angle_x": 2 * math.atan(32 / 70)}))

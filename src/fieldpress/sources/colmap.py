@@ -48,11 +48,21 @@ class Model(NamedTuple):
 
 
 def find_model(folder: Path) -> Model | None:
-    """The model in a folder, if there is one; binary goes first, as in COLMAP itself."""
+    """The model in a folder, if there is one; binary goes first, as in COLMAP itself.
+
+    Raises:
+        SourceError: There is only a part of one.
+    """
+    torn: Path | None = None
     for place in _PLACES:
         for suffix in _FORMATS:
-            if all(is_file(folder / place / f"{part}{suffix}") for part in ("cameras", "images")):
+            cameras, images, points = (folder / place / f"{part}{suffix}" for part in ("cameras", "images", "points3D"))
+            if is_file(cameras) and is_file(images):
                 return Model(folder / place, suffix)
+            if torn is None and is_file(points) and (is_file(cameras) or is_file(images)):
+                torn = images if is_file(cameras) else cameras
+    if torn is not None:
+        raise SourceError(f"{torn}: is missing; the other files of a COLMAP model are there")
     return None
 
 

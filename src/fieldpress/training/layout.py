@@ -22,7 +22,7 @@ _NEAR = 0.1
 _ENOUGH_POINTS = 16
 _INWARD = 0.5
 """Mean cosine, between where cameras look and where their middle is, of those that surround something."""
-_AROUND = 3.0
+_AROUND = 6.0
 """Others look around themselves, at what is some times as far away as they are from their middle."""
 _AHEAD = (2.0, 20.0)
 """What cameras that look the same way look at is at least and at most so many times as far ahead as they are apart."""
