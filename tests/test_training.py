@@ -314,6 +314,22 @@ def test_the_error_ahead_is_that_of_the_next_step(sampling: str):
     assert objective.descend(started.field, 0.0) == pytest.approx(ahead, rel=1e-5)  # the same sums
 
 
+@pytest.mark.parametrize("sampling", ["frames", "pixels"])
+@pytest.mark.parametrize("decoder", [Mlp(16, 2), Siren(32, 3)], ids=["mlp", "siren"])
+def test_mixed_precision_has_about_the_gradients_of_single_precision(decoder: DecoderConfig, sampling: str):
+    def gradients(precision: str) -> dict[str, torch.Tensor]:
+        started = trainer(1, decoder=decoder, sampling=sampling, precision=precision, **RANDOM)
+        started._objective.descend(started.field, 0.0)
+        return {name: p.grad.to_dense() for name, p in started.field.tensors().items() if p.grad is not None}
+
+    single, mixed = gradients("single"), gradients("mixed")
+    for name, gradient in single.items():
+        assert mixed[name].dtype == torch.float32
+        assert (mixed[name] - gradient).norm() <= 0.03 * gradient.norm()
+    assert any(not torch.equal(mixed[name], gradient) for name, gradient in single.items())
+    assert all(torch.equal(gradients("auto")[name], gradient) for name, gradient in single.items())  # on a CPU
+
+
 @pytest.mark.parametrize("budget", [{}, {"minutes": 1.0, "steps": 1}, {"steps": 0}, {"minutes": -1.0}], ids=str)
 def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any]):
     with pytest.raises(ConfigError, match="budget"):

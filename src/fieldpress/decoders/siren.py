@@ -77,7 +77,9 @@ class SirenDecoder(Decoder):
         wave = query.axis(0)[None].to(self.last.weight.device)
         state: Tensor | None = None
         for i, (sine, modulator) in enumerate(zip(self.sine, self.modulator, strict=True)):
-            wave = torch.sin((1.0 if i else self.omega) * linear_layer(sine, wave))  # pyright: ignore[reportArgumentType]
+            # In 16 bits, neighbouring times would be the same time.
+            with torch.autocast(wave.device.type, enabled=bool(i) and torch.is_autocast_enabled(wave.device.type)):
+                wave = torch.sin((1.0 if i else self.omega) * linear_layer(sine, wave))  # pyright: ignore[reportArgumentType]
             weight, bias = modulator.weight, modulator.bias
             if state is None:
                 mixed = latent.linear(weight, bias)  # pyright: ignore[reportArgumentType]

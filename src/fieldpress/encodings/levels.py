@@ -97,7 +97,11 @@ class LevelsEncoding(Encoding):
         total, column = None, 0
         for features in self._features(query):
             part = weight[:, column : column + len(features)]
-            total = part @ features.flatten(1) if total is None else total.addmm_(part, features.flatten(1))
+            if total is None or torch.is_autocast_enabled(features.device.type):  # which leaves out what is in place
+                product = part @ features.flatten(1)
+                total = product if total is None else total + product
+            else:
+                total.addmm_(part, features.flatten(1))
             column += len(features)
         assert total is not None
         return total.reshape(len(weight), *query.shape)

@@ -57,7 +57,9 @@ class Intrinsics:
         cy = rows / 2 if self.centre[1] is None else self.centre[1]
         if not (-columns <= cx <= 2 * columns and -rows <= cy <= 2 * rows):
             size = f"{columns:g}x{rows:g}"
-            raise ValueError(f"the axis is said to meet the picture at {cx:g}, {cy:g}, far outside of its {size} pixels")
+            raise ValueError(
+                f"the axis is said to meet the picture at {cx:g}, {cy:g}, far outside of its {size} pixels"
+            )
         lens = Lens(height, width, fx * across, fy * down, cx * across, cy * down, self.distortion)
         _check_undistortion(lens)
         return lens

@@ -23,6 +23,8 @@ class Training:
     """Pixels of a step, at most."""
     loss: Literal["l2", "psnr", "l1-ssim"] = "l2"
     """Mean squared error; its logarithm per picture, as PSNR averages it; or 0.7 L1 + 0.3 (1 - SSIM)."""
+    precision: Literal["auto", "single", "mixed"] = "auto"
+    """Of matrix products in training on clips: 32 bits; 16 (bfloat16); or auto, 16 on a GPU if the decoder is wide."""
     rate_weight: float = 0.0
     """What one bit per pixel adds to the loss, for compressors whose special guide estimates bits; others ignore it."""
     decoder_rate: float = 3e-3
