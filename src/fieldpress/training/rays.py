@@ -1,6 +1,7 @@
 """The pixels of photographs as rays with colours, drawn at random."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -70,9 +71,9 @@ class PhotoRays:
     def __len__(self) -> int:
         return len(self._colours)
 
-    def pictures(self) -> list[Int[Tensor, "n"]]:
+    def pictures(self) -> list[range]:
         """The numbers of each picture's pixels."""
-        return list(torch.arange(len(self)).tensor_split(self._ends[:-1].cpu()))
+        return [range(first, last) for first, last in pairwise([0, *self._ends.tolist()])]
 
     def draw(self, count: int, generator: torch.Generator) -> RayBatch:
         """Pixels drawn uniformly from all of them."""

@@ -132,7 +132,7 @@ class Survey:
         occupancy, counts = Occupancy.of(numbers), torch.zeros_like(numbers).flatten()
         pictures = self._rays.pictures()
         for picture in pictures:
-            index = picture[torch.randint(len(picture), (_RAYS_A_FACE * side**2,), generator=self._generator)]
+            index = torch.randint(picture.start, picture.stop, (_RAYS_A_FACE * side**2,), generator=self._generator)
             batch = self._rays.at(index.to(self._rays.device))
             samples = sample(lay(self._space, batch.origins, batch.directions), bins_for(side), occupancy)
             counts[samples.cells.long().unique()] += 1
@@ -142,8 +142,9 @@ class Survey:
     @torch.no_grad()
     def _look_around(self, sight: Sight, seen: Tensor) -> None:
         """Remembers what is seen by rays enough for every cell of a surface: a round's steps have too few for them."""
-        count = min(len(self._rays), _RAYS_A_FACE * octree_of(self.field).config.side(sight.levels - 1) ** 2)
-        for some in torch.randperm(len(self._rays), generator=self._generator)[:count].split(self._batch):
+        pixels, looks = len(self._rays), _RAYS_A_FACE * octree_of(self.field).config.side(sight.levels - 1) ** 2
+        drawn = torch.randint(pixels, (looks,), generator=self._generator) if looks < pixels else torch.arange(pixels)
+        for some in drawn.split(self._batch):
             batch = self._rays.at(some.to(self._rays.device))
             samples = sample(lay(self._space, batch.origins, batch.directions), sight.bins, sight.occupancy)
             density = self.field.planar(Points(samples.places))[0]
