@@ -159,7 +159,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(way: dict[st
     assert payloads[0] != payloads[2]
 
 
-@pytest.mark.parametrize("done", [0, 3, 9, 17])
+@pytest.mark.parametrize("done", [0, 1, 3, 9, 17, 20])
 @every_way
 def test_a_run_that_stops_and_goes_on_ends_with_the_same_bytes(way: dict[str, Any], done: int):
     whole, first, second = trainer(**way), trainer(**way), trainer(seed=99, **way)

@@ -82,12 +82,13 @@ class Steering:
             if abs(self.search() - 1) <= TOLERANCE:
                 return
             found = self.dial
-            least, most = self._size(FAR), self._size(-FAR)
+            least, most, unsure = self._size(FAR), self._size(-FAR), _UNSURE
             self._turn(found)
         else:
             least = self._other_bits()
             most = least + _MOST_BITS * sum(t.numel() for _, group in self._grids.values() for t in group)
-        if not least / _UNSURE < self.target_bits < most * _UNSURE:
+            unsure = 1.0
+        if not least / unsure < self.target_bits < most * unsure:
             raise ConfigError(
                 f"a file of {self._told(self.target_bits)} is out of reach: with this source this preset gives about "
                 f"{self._told(least)} to {self._told(most)}"

@@ -111,8 +111,9 @@ class Survey:
             octree = octree_of(self.field)
             self._look_around(sight, seen)
             kept = _kept(octree, seen)
-            following = _split((_widened if self.round == 1 else _faced)(kept))
-            self.config, self.field = self._grown(following if self.round < rounds else _closed(kept), self.field)
+            last = self.round == rounds
+            cells = _closed(kept) if last else _split((_widened if self.round == 1 else _faced)(kept))
+            self.config, self.field = self._grown(cells, self.field)
 
     def _train(self, optimiser: LazyAdam, sight: Sight, seen: Tensor) -> float:
         def remember(glance: Glance) -> None:
