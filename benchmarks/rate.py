@@ -36,7 +36,8 @@ from fieldpress.decoders import Head, Postfilter
 from fieldpress.decoders.head import PAINTED, HeadDecoder
 from fieldpress.encodings import Film, WideFilm
 from fieldpress.encodings.film import CELL, FEATURES
-from fieldpress.field import Decoder, Field, FieldConfig, Latent
+from fieldpress.field import Field, FieldConfig
+from fieldpress.interfaces import Decoder, Latent
 from fieldpress.metrics import luma, picture_psnr
 from fieldpress.signals.base import Signal
 from fieldpress.sources import load

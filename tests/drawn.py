@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from fieldpress.field import EncodingConfig
+from fieldpress.interfaces import EncodingConfig
 
 
 def filled(config: EncodingConfig) -> Any:

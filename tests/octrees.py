@@ -13,7 +13,8 @@ from fieldpress.config import to_plain
 from fieldpress.decoders import RadianceMlp
 from fieldpress.encodings import Octree
 from fieldpress.encodings.octree import OctreeEncoding, octants_of
-from fieldpress.field import DecoderConfig, EncodingConfig, FieldConfig
+from fieldpress.field import FieldConfig
+from fieldpress.interfaces import DecoderConfig, EncodingConfig
 from fieldpress.reading import About
 from fieldpress.signals import Radiance
 from fieldpress.signals.base import Signal

@@ -9,7 +9,8 @@ from fieldpress.compressors import Compressor
 from fieldpress.decoders import DistanceMlp
 from fieldpress.encodings import Octree
 from fieldpress.encodings.octree import octants_of
-from fieldpress.field import EncodingConfig, FieldConfig
+from fieldpress.field import FieldConfig
+from fieldpress.interfaces import EncodingConfig
 from fieldpress.signals.shape import Shape
 
 RADIUS = 0.3

@@ -35,9 +35,10 @@ ALLOWED = {
     "interpolation": set(),
     "queries": set(),
     "painting": {"interpolation", "queries"},
-    "field": FOUNDATION | {"painting", "queries"},
-    "encodings": FOUNDATION | {"field", "interpolation"},
-    "decoders": FOUNDATION | {"encodings", "field"},
+    "interfaces": {"queries"},
+    "field": FOUNDATION | {"interfaces", "painting", "queries"},
+    "encodings": FOUNDATION | {"field", "interfaces", "interpolation"},
+    "decoders": FOUNDATION | {"encodings", "field", "interfaces"},
     "signals": FOUNDATION,
     "metrics": FOUNDATION | {"signals"},
     "rendering": FOUNDATION | {"signals"},
@@ -45,7 +46,7 @@ ALLOWED = {
     "shading": FOUNDATION | {"decoders", "encodings", "field"},
     "scenes": FOUNDATION | {"encodings", "field", "pictures", "rendering", "shading", "signals"},
     "shapes": FOUNDATION | {"encodings", "field", "meshing", "pictures", "reading", "signals"},
-    "segments": FOUNDATION | {"field"},
+    "segments": FOUNDATION | {"field", "interfaces"},
     "threads": set(),
     "views": FOUNDATION | {"field", "pictures", "scenes", "shapes", "signals", "threads"},
     "sinks": FOUNDATION | {"signals", "pixels"},
@@ -56,8 +57,8 @@ ALLOWED = {
     "decoded": FOUNDATION | {"description", "field", "pictures", "signals", "views"},
     "reading": FOUNDATION | {"decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
-    | {"arguments", "compressors", "decoders", "encodings", "field", "interpolation", "metrics", "queries"}
-    | {"rendering", "signals"},
+    | {"arguments", "compressors", "decoders", "encodings", "field", "interfaces", "interpolation", "metrics"}
+    | {"queries", "rendering", "signals"},
     "arguments": {"config"},
     "jobs": {"errors"},
 }

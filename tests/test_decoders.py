@@ -10,7 +10,8 @@ from fieldpress.config import from_plain, to_plain
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Planes
 from fieldpress.errors import ConfigError
-from fieldpress.field import DecoderConfig, FieldConfig, Lattice, Points
+from fieldpress.field import FieldConfig, Lattice, Points
+from fieldpress.interfaces import DecoderConfig
 
 POINTS = Points(torch.rand(40, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
 PLANES = Planes(2, xy=((5, 7),), yt=((3, 7),), xt=((3, 5),))

@@ -18,7 +18,8 @@ from fieldpress.encodings.levels import Level, read_slices
 from fieldpress.encodings.planes import PlanesEncoding
 from fieldpress.encodings.volume import VolumeEncoding
 from fieldpress.errors import ConfigError
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
+from fieldpress.field import Lattice, Points
+from fieldpress.interfaces import Encoding, EncodingConfig
 from fieldpress.interpolation import extend, resample, steps_per_cell, taps
 
 

@@ -14,8 +14,9 @@ from fieldpress.encodings import ENCODINGS, CellVolume, Dense, Film, Flow, HashG
 from fieldpress.encodings.levels import Level
 from fieldpress.encodings.octree import octants_of, octree_of
 from fieldpress.errors import ConfigError
-from fieldpress.field import MAX_FEATURES, DecoderConfig, EncodingConfig, Field, FieldConfig, Lattice, Points
+from fieldpress.field import MAX_FEATURES, Field, FieldConfig, Lattice, Points
 from fieldpress.grids import pyramid_sides
+from fieldpress.interfaces import DecoderConfig, EncodingConfig
 from fieldpress.presets import recipe
 from fieldpress.training.survey import put_octants
 

@@ -12,8 +12,9 @@ from fieldpress.encodings import Flow, Nested, Planes, Volume
 from fieldpress.encodings.flow import FlowEncoding
 from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Points
+from fieldpress.field import Lattice, Points
 from fieldpress.grids import KeyframeGrids
+from fieldpress.interfaces import Encoding, EncodingConfig
 from fieldpress.presets import recipe
 from fieldpress.training.plan import assign
 

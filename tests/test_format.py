@@ -34,7 +34,8 @@ from fieldpress.container import Chunk, write
 from fieldpress.decoders import DECODERS, CellMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
 from fieldpress.encodings import ENCODINGS, CellVolume, Dense, Film, Flow, HashGrid, Nested, Planes, Volume, WideFilm
 from fieldpress.encodings.levels import Level
-from fieldpress.field import EncodingConfig, FieldConfig
+from fieldpress.field import FieldConfig
+from fieldpress.interfaces import EncodingConfig
 from fieldpress.presets import recipe
 from fieldpress.reading import decode
 from fieldpress.shapes import Distances

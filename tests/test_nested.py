@@ -12,8 +12,9 @@ from torch.func import functional_call
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings import Nested, Planes
 from fieldpress.errors import ConfigError
-from fieldpress.field import EncodingConfig, Lattice, Points
+from fieldpress.field import Lattice, Points
 from fieldpress.grids import KeyframeGrids
+from fieldpress.interfaces import EncodingConfig
 from fieldpress.interpolation import taps
 from fieldpress.presets import recipe
 from fieldpress.training.plan import assign

@@ -17,7 +17,8 @@ from fieldpress.decoders.head import HeadDecoder
 from fieldpress.decoders.postfilter import WEIGHTS, PostfilterDecoder, shipped
 from fieldpress.encodings import Film, WideFilm
 from fieldpress.encodings.film import FEATURES, FilmEncoding
-from fieldpress.field import Field, FieldConfig, Latent, Lattice
+from fieldpress.field import Field, FieldConfig, Lattice
+from fieldpress.interfaces import Latent
 from fieldpress.training.film_head import fit_head
 from fieldpress.training.start import start_film
 

@@ -15,8 +15,9 @@ from fieldpress.compressors import Array, Compressor, Dictionary, Entropy, Shape
 from fieldpress.compressors.guides import Guidance, Guide
 from fieldpress.decoders import Mlp, Siren
 from fieldpress.errors import ConfigError
-from fieldpress.field import DecoderConfig, FieldConfig, Lattice
+from fieldpress.field import FieldConfig, Lattice
 from fieldpress.grids import FittedGrids
+from fieldpress.interfaces import DecoderConfig
 from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.loop import Progress, Trainer

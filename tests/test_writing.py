@@ -22,8 +22,8 @@ from fieldpress.decoders import Mlp, Siren
 from fieldpress.encodings import Planes, Volume
 from fieldpress.encodings.levels import Level
 from fieldpress.errors import ConfigError, FieldpressError, SourceError
-from fieldpress.field import EncodingConfig
 from fieldpress.grids import ClipGrids, FittedGrids, SceneGrids
+from fieldpress.interfaces import EncodingConfig
 from fieldpress.metrics import picture_psnr
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.report import Report

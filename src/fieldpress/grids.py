@@ -17,7 +17,7 @@ from fieldpress.encodings.octree import MAX_DEPTH, Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
 from fieldpress.encodings.wide_film import WideFilm
-from fieldpress.field import EncodingConfig
+from fieldpress.interfaces import EncodingConfig
 
 _FLOW_PICTURES = 4
 """Pictures from one displacement to the next. Learned apart for every picture, each would be seen too rarely to get to

@@ -10,7 +10,7 @@ from fieldpress.config import unknown
 from fieldpress.decoders import CellMlp, DistanceMlp, Head, Mlp, Postfilter, RadianceMlp, Siren
 from fieldpress.encodings.octree import Octree
 from fieldpress.errors import ConfigError
-from fieldpress.field import DecoderConfig, FieldConfig
+from fieldpress.field import FieldConfig
 from fieldpress.grids import (
     ClipGrids,
     DenseGrids,
@@ -24,6 +24,7 @@ from fieldpress.grids import (
     SceneGrids,
     WideFilmGrids,
 )
+from fieldpress.interfaces import DecoderConfig
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.sources.cutting import LONG_PIXELS, USUAL_PIXELS, cut
 from fieldpress.training.config import Training

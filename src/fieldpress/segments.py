@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fieldpress.field import Decoder, Field, FieldConfig, Latent, Lattice, Points
+from fieldpress.field import Field, FieldConfig, Lattice, Points
+from fieldpress.interfaces import Decoder, Latent
 
 _SNAP = 2.0**-8
 """Of a picture's duration: a time as near as this to the middle of a picture is meant to be there.

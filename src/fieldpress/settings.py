@@ -13,8 +13,8 @@ from fieldpress.compressors.base import Compressor
 from fieldpress.config import Plain, Registry, from_plain, to_plain
 from fieldpress.decoders import DECODERS
 from fieldpress.errors import ConfigError
-from fieldpress.field import DecoderConfig
 from fieldpress.grids import GRIDS, Grids
+from fieldpress.interfaces import DecoderConfig
 from fieldpress.literals import Path, flag_of, plain, value
 from fieldpress.presets import Recipe
 from fieldpress.training.config import Training

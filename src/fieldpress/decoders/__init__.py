@@ -8,7 +8,7 @@ from fieldpress.decoders.mlp import Mlp
 from fieldpress.decoders.postfilter import Postfilter
 from fieldpress.decoders.radiance import RadianceMlp
 from fieldpress.decoders.siren import Siren
-from fieldpress.field import DecoderConfig
+from fieldpress.interfaces import DecoderConfig
 
 DECODERS = Registry("decoder", DecoderConfig, Mlp, Siren, RadianceMlp, DistanceMlp, Head, Postfilter, CellMlp)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, normal, start_hidden
-from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
+from fieldpress.interfaces import Decoder, DecoderConfig, Latent, apply_linear
 
 UNIT = 16.0
 """The network speaks in this part of the cube's side, in which distances near a surface are numbers near 1."""

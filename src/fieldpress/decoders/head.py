@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.encodings.film import CELL, CHANNELS, FEATURES, NEIGHBOURS
-from fieldpress.field import Decoder, DecoderConfig, Latent
+from fieldpress.interfaces import Decoder, DecoderConfig, Latent
 
 PAINTED = 3 * CELL * CELL
 """Numbers for a cell: brightness of its pixels, row by row, then two colour differences of each."""

@@ -28,7 +28,7 @@ from torch.nn import functional
 from fieldpress.decoders.head import PAINTED, Head, HeadDecoder, plain_weight, widened
 from fieldpress.encodings.film import CHANNELS, FEATURES
 from fieldpress.encodings.wide_film import WideFilm
-from fieldpress.field import Latent
+from fieldpress.interfaces import Latent
 
 NEURONS = 32
 """Of both layers: as many as fill the vectors of a CPU."""

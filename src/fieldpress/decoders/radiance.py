@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.decoders.perceptron import check_sizes, hidden_layers, hidden_shapes, linear_layer, normal, start_hidden
-from fieldpress.field import Decoder, DecoderConfig, Latent, Points
+from fieldpress.field import Points
+from fieldpress.interfaces import Decoder, DecoderConfig, Latent
 
 _START_DENSITY = -5.0
 """Bias of the density before softplus: a fresh field is a thin fog, through which every ray sees all of the scene."""

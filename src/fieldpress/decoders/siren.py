@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.decoders.perceptron import linear_layer
-from fieldpress.field import Decoder, DecoderConfig, Latent, apply_linear
+from fieldpress.interfaces import Decoder, DecoderConfig, Latent, apply_linear
 
 _SLOPE = 0.01
 

@@ -11,7 +11,7 @@ from fieldpress.encodings.octree import Octree
 from fieldpress.encodings.planes import Planes
 from fieldpress.encodings.volume import Volume
 from fieldpress.encodings.wide_film import WideFilm
-from fieldpress.field import EncodingConfig
+from fieldpress.interfaces import EncodingConfig
 
 ENCODINGS = Registry(
     "encoding", EncodingConfig, Planes, Volume, Nested, Flow, Octree, HashGrid, Dense, Film, WideFilm, CellVolume

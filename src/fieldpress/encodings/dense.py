@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from fieldpress.encodings.corners import at_corners, cells_of, corner_weights, interpolate
-from fieldpress.field import Encoding, EncodingConfig, Points, Query
+from fieldpress.field import Points, Query
+from fieldpress.interfaces import Encoding, EncodingConfig
 
 MAX_SIDE = 256
 

@@ -3,8 +3,8 @@
 The two grids have the layout that video codecs are made for (4:2:0), so a compressor can write them as one film. A
 place reads what its cell and the eight around it hold: a linear layer over that is a 3 x 3 convolution at half the
 resolution, which sees 6 x 6 pixels at a quarter of the places. Source of the layout: the space-to-depth inputs of
-in-loop filters for video codecs; a decoder that paints whole cells (:attr:`~fieldpress.field.Decoder.cell`) goes with
-it.
+in-loop filters for video codecs; a decoder that paints whole cells (:attr:`~fieldpress.interfaces.Decoder.cell`) goes
+with it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fieldpress.encodings.levels import read_slices
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Query, apply_linear
+from fieldpress.field import Lattice, Query
+from fieldpress.interfaces import Encoding, EncodingConfig, apply_linear
 from fieldpress.interpolation import Taps, resample, select, taps
 
 CELL = 2

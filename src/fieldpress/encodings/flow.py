@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from fieldpress.encodings.keyframes import Keyframes, KeyframesEncoding
 from fieldpress.encodings.levels import Level
 from fieldpress.encodings.volume import Volume
-from fieldpress.field import Encoding, EncodingConfig, Query
+from fieldpress.field import Query
+from fieldpress.interfaces import Encoding, EncodingConfig
 
 
 @dataclass(frozen=True)

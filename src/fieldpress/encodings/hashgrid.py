@@ -12,7 +12,8 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from fieldpress.encodings.corners import at_corners, cells_of, corner_weights, interpolate
-from fieldpress.field import Encoding, EncodingConfig, Points, Query
+from fieldpress.field import Points, Query
+from fieldpress.interfaces import Encoding, EncodingConfig
 
 MAX_SIDE = 1 << 14
 _PRIMES = (1, 2_654_435_761, 805_459_861)

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Query, apply_linear
+from fieldpress.field import Lattice, Query
+from fieldpress.interfaces import Encoding, EncodingConfig, apply_linear
 from fieldpress.interpolation import Taps, resample, taps
 
 Side = tuple[int, int]

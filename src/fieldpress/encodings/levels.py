@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.field import Encoding, EncodingConfig, Lattice, Query
+from fieldpress.field import Lattice, Query
+from fieldpress.interfaces import Encoding, EncodingConfig
 from fieldpress.interpolation import Taps, resample, select, taps
 
 

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from fieldpress.encodings.corners import CORNERS, cells_of, corner_weights, interpolate
-from fieldpress.field import Encoding, EncodingConfig, Field, Points, Query
+from fieldpress.field import Field, Points, Query
+from fieldpress.interfaces import Encoding, EncodingConfig
 
 MAX_DEPTH = 8
 """Logarithm of the finest side: a map of its cells is 64 MB."""

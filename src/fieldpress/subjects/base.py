@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fieldpress.decoders import DistanceMlp, RadianceMlp
 from fieldpress.errors import ConfigError
-from fieldpress.field import DecoderConfig, Field, FieldConfig
+from fieldpress.field import Field, FieldConfig
+from fieldpress.interfaces import DecoderConfig
 from fieldpress.presets import Recipe
 from fieldpress.reading import Decoded
 from fieldpress.segments import Segment

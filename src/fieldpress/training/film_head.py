@@ -22,7 +22,8 @@ from fieldpress.compressors.entropy import Entropy
 from fieldpress.compressors.guides import Written
 from fieldpress.decoders.head import PAINTED, HeadDecoder
 from fieldpress.encodings.film import CELL, FilmEncoding
-from fieldpress.field import Field, Latent
+from fieldpress.field import Field
+from fieldpress.interfaces import Latent
 from fieldpress.queries import Lattice
 
 _MOST_PICTURES = 64

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fieldpress.encodings.keyframes import PLANE_AXES, KeyframesEncoding
 from fieldpress.encodings.volume import VolumeEncoding
-from fieldpress.field import Encoding, Field
+from fieldpress.field import Field
+from fieldpress.interfaces import Encoding
 from fieldpress.training.colours import PEAK
 from fieldpress.training.projection import Axis, along_both, axis
 

@@ -24,7 +24,8 @@ from fieldpress.decoders.mlp import MlpDecoder
 from fieldpress.encodings.film import FilmEncoding
 from fieldpress.encodings.levels import LevelsEncoding
 from fieldpress.errors import ConfigError
-from fieldpress.field import Encoding, Field
+from fieldpress.field import Field
+from fieldpress.interfaces import Encoding
 from fieldpress.metrics import LUMA_WEIGHTS
 from fieldpress.signals.base import Matrix
 from fieldpress.training.colours import PEAK, principal_colours

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from fieldpress.config import from_plain, to_plain
 from fieldpress.encodings.octree import OctreeEncoding, octants_of, octree_of
-from fieldpress.field import Decoder, DecoderConfig, Field, FieldConfig, Points
+from fieldpress.field import Field, FieldConfig, Points
+from fieldpress.interfaces import Decoder, DecoderConfig
 from fieldpress.rendering import Occupancy, bins_for, lay, sample, weights_of
 from fieldpress.signals.space import Space
 from fieldpress.training.config import Budget, Training
