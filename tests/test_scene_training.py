@@ -447,15 +447,33 @@ def test_a_checkpoint_of_other_photographs_is_refused(source: Path, tmp_path: Pa
 
 
 def test_a_preset_for_clips_is_refused_for_photographs(source: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match="preset nvp-fit is for videos and pictures; these are posed photographs"):
+    with pytest.raises(ConfigError, match=r"preset nvp-fit is for videos and pictures$"):
         encode(source, tmp_path / "out.fpr", "nvp-fit", steps=STEPS)
 
 
 def test_a_preset_for_photographs_is_refused_for_a_clip(tmp_path: Path):
     pictures = [rgb_frame(picture) for picture in moving_pictures(2, 32, 40)]
     clip = write_clip(tmp_path / "clip.mkv", pictures, "ffv1", "bgr0")
-    with pytest.raises(ConfigError, match="preset radiance-vq is for posed photographs; this is a video or a picture"):
-        encode(clip, tmp_path / "out.fpr", "radiance-vq", steps=STEPS)
+    for name in ("radiance-vq", "shape"):
+        with pytest.raises(ConfigError, match=f"preset {name} is not for videos and pictures$"):
+            encode(clip, tmp_path / "out.fpr", name, steps=STEPS)
+
+
+@pytest.mark.parametrize("name", ["radiance-hash", "radiance-dense"])
+def test_a_scene_is_steered_to_a_size(source: Path, tmp_path: Path, name: str):
+    wanted = round(0.8 * encode(source, tmp_path / "free.fpr", small(name), steps=STEPS).bytes)
+    report = encode(source, tmp_path / "out.fpr", small(name), steps=STEPS, size=wanted)
+    assert report.bytes == pytest.approx(wanted, rel=0.05)
+
+
+@pytest.mark.parametrize("request_", [{"size": 5000}, {"bpp": 0.5}], ids=str)
+def test_a_scene_of_codes_is_not_steered_and_says_so_before_the_survey(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any]
+):
+    monkeypatch.setattr(Survey, "__init__", lambda *_: pytest.fail("the survey began"))
+    refusal = "--bpp and --size cannot turn preset radiance-vq: its octree is given to dictionary and octants"
+    with pytest.raises(ConfigError, match=refusal):
+        encode(source, tmp_path / "out.fpr", small("radiance-vq"), steps=STEPS, **request_)
 
 
 def test_a_clip_is_no_reference_for_a_scene(tmp_path: Path, encoded: Callable[..., Any]):

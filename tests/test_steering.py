@@ -91,7 +91,7 @@ def test_so_it_is_before_a_random_start(clip: Path):
 
 
 def test_a_compressor_without_a_quality_cannot_be_steered(clip: Path):
-    with pytest.raises(ConfigError, match="cannot steer the raw compressor of 'volume'"):
+    with pytest.raises(ConfigError, match="--bpp and --size cannot turn preset nvp-fit: its volume is given to raw"):
         encoded(clip, chosen(Raw()), bpp=0.5)
 
 

@@ -69,14 +69,26 @@ class Recipe:
         """
         return self._turned(lambda compressor: compressor.coarser(halvings), "--psnr")
 
+    def check_steering(self) -> None:
+        """Lets a preset pass that ``--bpp`` and ``--size`` can turn.
+
+        Raises:
+            ConfigError: What carries the signal has no quality.
+        """
+        self._turned(lambda compressor: compressor.coarser(0.0), "--bpp and --size")
+
     def _turned(self, turn: Callable[[Compressor], Compressor | None], flag: str) -> "Recipe":
-        rule = self.features_rule
-        if rule not in self.plan:
-            raise ConfigError(f"{flag} cannot turn preset {self.name}: its plan has no rule {rule}")
-        compressor = turn(self.plan[rule])
-        if compressor is None:
-            raise ConfigError(f"{flag} cannot turn preset {self.name}: its {rule} is given to {self.plan[rule].id}")
-        return replace(self, plan={**self.plan, rule: compressor})
+        """With every compressor turned that takes features and has something to turn."""
+        main = self.features_rule
+        rules = {rule: given for rule, given in self.plan.items() if f"{rule}.".startswith(f"{main}.")}
+        turned = {rule: found for rule, given in rules.items() if (found := turn(given)) is not None}
+        if not turned:
+            takers = " and ".join(sorted({given.id for given in rules.values()}))
+            told = f"its {main} is given to {takers}" if rules else f"its plan has no rule {main}"
+            raise ConfigError(
+                f"{flag} cannot turn preset {self.name}: {told}; entropy, uniform and video can be turned"
+            )
+        return replace(self, plan={**self.plan, **turned})
 
     def field(self, frames: int, height: int, width: int) -> FieldConfig:
         """The field for a clip of this size.
@@ -85,7 +97,7 @@ class Recipe:
             ConfigError: The preset is not for clips.
         """
         if not isinstance(self.grids, ClipGrids):
-            raise ConfigError(f"preset {self.name} is for posed photographs; this is a video or a picture")
+            raise ConfigError(f"preset {self.name} is not for videos and pictures")
         return FieldConfig(self.grids.encodings(frames, height, width, self.decoder.cell), self.decoder)
 
     @property
@@ -122,7 +134,7 @@ class Recipe:
             ConfigError: The preset is not for scenes.
         """
         if not isinstance(self.grids, SceneGrids):
-            raise ConfigError(f"preset {self.name} is for videos and pictures; these are posed photographs")
+            raise ConfigError(f"preset {self.name} is for videos and pictures")
         return self.grids
 
 

@@ -148,6 +148,7 @@ def _encode_once(
     framing = framing_bytes(subject.signal, segments, chosen, About(chosen.name, seed, 0, device))
     target = None
     if request.bpp is not None or request.size is not None:
+        chosen.check_steering()
         bits = 8.0 * request.size if request.size is not None else (request.bpp or 0) * subject.signal.pixels
         target = Target(bits, 8.0 * framing)
 

@@ -42,11 +42,8 @@ class Steering:
         framing_bits: Of the file without its chunks.
         guides: Of all chunks, by name.
         tensors: Theirs.
-        steered: The chunks that hold grids.
+        grids: The chunks that hold grids; those whose compressor has a quality are turned.
         pixels: Of the clip, to speak of bits per pixel.
-
-    Raises:
-        ConfigError: A grid compressor has no quality to turn.
     """
 
     def __init__(
@@ -55,15 +52,10 @@ class Steering:
         framing_bits: float,
         guides: Mapping[str, Guide],
         tensors: Tensors,
-        steered: Sequence[str],
+        grids: Sequence[str],
         pixels: int,
     ) -> None:
-        for name in steered:
-            if guides[name].compressor.coarser(0.0) is None:
-                raise ConfigError(
-                    f"--bpp and --size cannot steer the {guides[name].compressor.id} compressor of {name!r}; "
-                    "use video, entropy or uniform there, or leave the size open"
-                )
+        steered = [name for name in grids if guides[name].compressor.coarser(0.0) is not None]
         self.target_bits, self.framing_bits, self.pixels = target_bits, framing_bits, pixels
         self.dial = 0.0
         self._grids = {name: (guides[name], tensors[name]) for name in steered}
