@@ -2,6 +2,8 @@
 
 import builtins
 import json
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,8 @@ import pytest
 from benched import SIZES, curve_of, record
 
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
-from fieldpress.bench import program
+from fieldpress import container
+from fieldpress.bench import bench, program
 from fieldpress.bench.axis import settings
 from fieldpress.bench.benchplan import Curve, sensible, widened
 from fieldpress.bench.benchtable import difference_lines, table_markdown
@@ -23,7 +26,8 @@ from fieldpress.bench.clips import Clip
 from fieldpress.bench.codec import Clipped, Scale
 from fieldpress.bench.codecs import CODECS, STILL_CODECS, VIDEO_CODECS, anchor
 from fieldpress.bench.curves import curves
-from fieldpress.bench.points import FieldPoint, read_point
+from fieldpress.bench.pointjob import PointJob
+from fieldpress.bench.points import CodecPoint, FieldPoint, read_point
 from fieldpress.bench.summary import codec_files, differences, means, summary_json
 from fieldpress.bench.thirdparty import third_party
 from fieldpress.cli import main
@@ -106,6 +110,39 @@ def test_every_point_has_its_bytes_and_says_how_to_make_them_again(done: Path):
         assert one["command"].startswith(("ffmpeg ", "OMP_NUM_THREADS=1 fieldpress encode "))
         assert len(one["pictures"]["psnr_rgb"]) == FRAMES
         assert {"machine", "versions", "commit", "date"} <= one.keys()
+
+
+def test_the_command_of_a_point_makes_its_file_again(
+    done: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    records = [json.loads(path.read_text()) for path in (done / "points").glob("*.json")]
+    ours = next(one for one in records if one["codec"] == "fieldpress")
+    threads, program, *arguments = shlex.split(ours["command"])
+    assert (threads, program) == ("OMP_NUM_THREADS=1", "fieldpress")
+    shutil.copy(clip, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 0
+    again, before = (container.read(path.read_bytes()) for path in (Path("out.fpr"), done / ours["file"]))
+    assert (again.header, again.chunks) == (before.header, before.chunks)
+
+
+def test_a_curve_that_falls_short_gets_three_more_points_at_that_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made: dict[str, dict[str, Any]] = {}
+
+    def make(jobs: list[PointJob], *_: Any, **__: Any) -> dict[str, str]:
+        for job in jobs:
+            assert isinstance(job.point, CodecPoint)
+            crf = job.point.quality
+            made[job.point.name] = {"bytes": 10_000 - round(100 * crf), "psnr_rgb": 36 - crf / 50, "psnr_y": 36.0}
+        return {}
+
+    monkeypatch.setattr(bench, "run_jobs", make)
+    monkeypatch.setattr(bench, "read_point", lambda _, point: made.get(point.name))
+    asked = Curve(CLIP, anchor("x264:medium"), (25.0, 31.0, 37.0))
+    [found], failures = bench._make_codecs(tmp_path, [asked], 0, 1, lambda _: None)
+    assert not failures
+    assert len([crf for crf in found.qualities if crf < 25]) == 3
+    assert len([crf for crf in found.qualities if crf > 37]) == 3
 
 
 def test_each_codec_has_a_file_with_its_points(done: Path):

@@ -635,6 +635,7 @@ def test_the_command_line_says_what_is_there(written: Written, tmp_path: Path, c
     assert main(["info", "--json", str(cut)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["whole_bytes"] == report.bytes == sum(chunk["bytes"] for chunk in found["chunks"])
+    assert found["bpp"] == pytest.approx(8 * (report.bytes - 1) / (32 * 24 * 32))  # of the pictures that are there
     first = ends_of_pieces(out.read_bytes())[0]
     cut.write_bytes(out.read_bytes()[: first - 1])
     assert main(["decode", str(cut), str(folder), "--force"]) == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldpress.bench import bdrate
 from fieldpress.bench.benchpage import page
-from fieldpress.bench.benchplan import Curve, check_pictures, plan_codecs, plan_fields, rounds, sensible, widened
+from fieldpress.bench.benchplan import WIDENINGS, Curve, check_pictures, plan_codecs, plan_fields, sensible, widened
 from fieldpress.bench.benchtable import table_markdown
 from fieldpress.bench.clips import clips_of
 from fieldpress.bench.curves import BenchCurve, curves
@@ -110,12 +110,13 @@ def _make_codecs(
     """Makes the codecs' points, widens curves that fall short, and makes what that adds."""
     failures: dict[str, str] = {}
     asked = anchors
-    for _ in rounds():
+    for widening in range(1 + WIDENINGS):
+        if widening:
+            anchors = [_widened(folder, curve) for curve in anchors]
         points = [point for curve in anchors for point in curve.points]
         missing = [point for point in points if point.name not in failures and read_point(folder, point) is None]
         waiting, told = [PointJob(point, folder) for point in missing], _adding(watch, later)
         failures |= run_jobs(waiting, jobs, len(points) - len(waiting), told, phase="codecs")
-        anchors = [_widened(folder, curve) for curve in anchors]
     return [_finished(folder, curve, first) for curve, first in zip(anchors, asked, strict=True)], failures
 
 
@@ -138,7 +139,7 @@ def _widened(folder: Path, curve: Curve) -> Curve:
 
 
 def _finished(folder: Path, curve: Curve, asked: Curve) -> Curve:
-    """Without what the last widening would have added, and without what is of no use."""
+    """Without what failed, and without what is of no use."""
     done = tuple(point.quality for point in curve.points if read_point(folder, point) is not None)
     curve = Curve(curve.clip, curve.anchor, done)
     return sensible(curve, asked, _records(folder, curve))

@@ -20,8 +20,8 @@ from fieldpress.training.config import Budget
 
 LOW, HIGH_RGB, HIGH_LUMA = 29.0, 37.0, 40.0
 """PSNR in dB that a codec's curve reaches down to in RGB, and up to in RGB or in luma, as halved chroma caps RGB."""
-_ROUNDS = 3
-"""Of widening, at most: two more points each."""
+WIDENINGS = 3
+"""Of a curve, at most: up to two more points each."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,6 @@ def sensible(curve: Curve, asked: Curve, records: Sequence[dict[str, Any]]) -> C
         if quality in asked.qualities or not any(o <= size and p <= loss and (o, p) != (size, loss) for o, p in places)
     )
     return replace(curve, qualities=kept)
-
-
-def rounds() -> range:
-    """How often curves are looked at for widening."""
-    return range(_ROUNDS)
 
 
 def _check(subject: Subject, chosen: Recipe) -> None:

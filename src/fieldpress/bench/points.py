@@ -85,8 +85,8 @@ class FieldPoint:
         """What makes the file, for people."""
         budget = self.budget
         length = ["--steps", str(budget.steps)] if budget.steps is not None else ["--minutes", f"{budget.minutes:g}"]
-        flags = ["--preset", self.preset, *self.setting.flags, *length, "--seed", str(self.seed)]
-        words = ["fieldpress", "encode", self.clip.name, "out.fpr", *flags, "--device", self.device]
+        flags = [*self.setting.flags, *length, "--seed", str(self.seed), "--device", self.device]
+        words = ["fieldpress", "encode", self.clip.name, "out.fpr", self.preset, *flags]
         return f"OMP_NUM_THREADS=1 {shlex.join(words)}"
 
     @property

@@ -17,6 +17,7 @@ from fieldpress.errors import ConfigError, FormatError
 
 if TYPE_CHECKING:
     from fieldpress.container import Contents
+    from fieldpress.outline import Outline
     from fieldpress.report import ChunkSize
     from fieldpress.signals.base import Signal
 
@@ -58,7 +59,7 @@ def run(arguments: list[str]) -> int:
         left = None if contents.complete else _what_is_left(data)
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
-    bpp = 8 * len(data) / signal.pixels
+    bpp = 8 * len(data) / (signal if left is None else left.signal).pixels
     quality = signal.levels_psnr if isinstance(signal, Radiance | Shape) else ()
     levels = [
         {"level": number, "bytes": end, "psnr_rgb": psnr}
@@ -71,7 +72,7 @@ def run(arguments: list[str]) -> int:
     say(one_line(command.file))
     rows = _description(signal, contents)
     if left is not None:
-        rows.append(["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {left}"])
+        rows.append(["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {left.left}"])
     say(columns(rows))
     say("")
     say(columns(_size_table(sizes, ends[-1]), right=[1, 2]))
@@ -99,11 +100,11 @@ def _description(signal: "Signal", contents: "Contents") -> list[list[str]]:
     return [[label, one_line(text)] for label, text in rows]
 
 
-def _what_is_left(data: bytes) -> str:
-    """Of a file that is cut short, in words."""
+def _what_is_left(data: bytes) -> "Outline":
+    """Of a file that is cut short."""
     from fieldpress.outline import outline  # loads torch, which takes longer than all else here
 
-    return outline(data).left
+    return outline(data)
 
 
 def _pictures(signal: "Signal") -> str:
