@@ -53,6 +53,7 @@ def test_the_facts_are_those_of_the_octrees_features(done: Path):
 def test_the_page_shows_a_view_that_was_held_out(done: Path):
     page = (done / "index.html").read_text()
     assert "A tiny study" in page
+    assert "preset <code>radiance-vq</code> but" in page
     assert page.count("data:image/png;base64,") >= 3  # the original and both curves
 
 

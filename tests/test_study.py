@@ -18,7 +18,7 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.bench import study as study_module
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.comparisons import bd_rate, findings, gain_at_equal_bytes
+from fieldpress.bench.comparisons import bd_rate, findings, gain_at_equal_bytes, worthwhile
 from fieldpress.bench.encoding import RunJob
 from fieldpress.bench.runs import Run, plan_runs, with_settings
 from fieldpress.bench.studies import NAMES, Comparison, Study, Variation, studies
@@ -347,6 +347,11 @@ def test_gain_at_equal_bytes_is_none_without_a_size_in_common():
     small, large = (np.array([sizes, 2.0 * sizes]) for sizes in (100.0, 1000.0))
     quality = np.array([30.0, 32.0])
     assert gain_at_equal_bytes((small, quality), (large, quality)) is None
+
+
+def test_files_that_are_larger_and_no_better_do_not_count():
+    sizes, quality = worthwhile((np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([20.0, 22.0, 22.0, 21.0, 23.0])))
+    assert (sizes.tolist(), quality.tolist()) == ([1.0, 2.0, 5.0], [20.0, 22.0, 23.0])
 
 
 def test_half_the_bytes_are_a_bd_rate_of_minus_50_percent():

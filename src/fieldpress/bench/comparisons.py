@@ -1,12 +1,11 @@
 """Curves against curves: what one costs and gives at equal bytes and at equal quality, seed by seed."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fieldpress.bench.bdrate import BD_POINTS, Curve, bjontegaard_package
+from fieldpress.bench.bdrate import Curve, bjontegaard_package, difference
 from fieldpress.bench.results import Row
 from fieldpress.bench.studies import Study
 
@@ -115,23 +114,25 @@ def gain_at_equal_bytes(curve: Curve, base: Curve) -> float | None:
     return float(np.mean(np.interp(at, sizes, quality) - np.interp(at, base_sizes, base_quality)))
 
 
+def worthwhile(curve: Curve) -> Curve:
+    """The curve without points that are no better than a smaller one: nobody would take these files.
+
+    Example:
+        >>> sizes, quality = worthwhile((np.array([1e3, 2e3, 3e3]), np.array([30.0, 29.0, 31.0])))
+        >>> sizes.tolist()
+        [1000.0, 3000.0]
+    """
+    sizes, quality = curve
+    better = np.concatenate([[True], quality[1:] > np.maximum.accumulate(quality)[:-1]])
+    return sizes[better], quality[better]
+
+
 def bd_rate(curve: Curve, base: Curve) -> float | None:
     """Percent of bits that a curve needs more (or, negative, less) than another for the same quality.
 
-    ``None`` if one has fewer than four points, its quality does not rise with its size, the two have no quality in
-    common, or the package bjontegaard is not installed.
-    Source: Bjontegaard, VCEG-M33, 2001, with piecewise cubic interpolation.
+    ``None`` where :func:`~fieldpress.bench.bdrate.difference` refuses, or the package bjontegaard is not installed.
     """
-    bjontegaard = bjontegaard_package()
-    rising = all((np.diff(axis) > 0).all() for axis in (*curve, *base))
-    if bjontegaard is None or min(len(curve[0]), len(base[0])) < BD_POINTS or not rising:
-        return None
-    if max(curve[1][0], base[1][0]) >= min(curve[1][-1], base[1][-1]):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a small overlap: the page says what the curves share
-        percent = bjontegaard.bd_rate(*base, *curve, method="pchip", require_matching_points=False)
-    return float(percent) if isinstance(percent, float) and np.isfinite(percent) else None
+    return None if bjontegaard_package() is None else difference(curve, base).rate
 
 
 def _gains_of_points(pairs: Sequence[tuple[list[Row], list[Row]]]) -> tuple[tuple[str, float], ...]:
@@ -173,8 +174,8 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
 
 
 def _curve(rows: Sequence[Row]) -> Curve:
-    sizes, quality = ([float(row.report[name]) for row in rows] for name in ("bytes", "psnr_rgb"))
-    return np.array(sizes), np.array(quality)
+    sizes, quality = (np.array([float(row.report[name]) for row in rows]) for name in ("bytes", "psnr_rgb"))
+    return worthwhile((sizes, quality))
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:

@@ -9,7 +9,7 @@ from fieldpress.bench.bdrate import NEEDS_BJONTEGAARD, bjontegaard_package
 from fieldpress.bench.comparisons import findings
 from fieldpress.bench.machine import machine
 from fieldpress.bench.results import COLUMNS, WORDS, Row, table
-from fieldpress.bench.studies import PRESET, Study
+from fieldpress.bench.studies import Study
 from fieldpress.bench.verdicts import lost, won
 from fieldpress.training.config import Budget
 
@@ -89,9 +89,10 @@ def _method(parts: Sequence[tuple[Study, Sequence[Row]]], budget: Budget, comman
     about = machine()
     devices = sorted({row.report["device"] for row in rows})
     seeds = sorted({row.run.seed for row in rows})
+    presets = " and ".join(f"<code>{escape(name)}</code>" for name in dict.fromkeys(study.preset for study, _ in parts))
     facts = {
         "made by": f"<code>{escape(command)}</code>" if command else "a call of <code>run_study</code>",
-        "field": f"preset <code>{PRESET}</code> but for what each study changes",
+        "field": f"preset {presets} but for what each study changes",
         "budget of a run": _budget(budget),
         "seeds": ", ".join(map(str, seeds)),
         "machine": escape(f"{about['cpu']}, {about['cores']} cores, {about['system']}"),

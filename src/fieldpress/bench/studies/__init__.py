@@ -5,11 +5,11 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from fieldpress.bench.studies import dictionary, guidance, ideas, radiance, tucker
-from fieldpress.bench.studies.base import PRESET, SCENE_PRESET, Comparison, Study, Variation
+from fieldpress.bench.studies.base import SCENE_PRESET, Comparison, Study, Variation
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
 
-__all__ = ["NAMES", "PRESET", "SCENE_PRESET", "Comparison", "Study", "Variation", "studies"]
+__all__ = ["NAMES", "SCENE_PRESET", "Comparison", "Study", "Variation", "studies"]
 
 _STUDIES = {
     "guidance": guidance.study,
