@@ -1,4 +1,4 @@
-"""What guidance buys: the default preset on one clip, with its compressors in the loop and without.
+"""What guidance buys: the preset nvp-fit on one clip, with its compressors in the loop and without.
 
     python benchmarks/guidance.py build/bunny.mkv --minutes 5
 
@@ -22,7 +22,7 @@ from fieldpress.report import Report
 
 
 def recipe_with(kind: str, crf: float) -> Recipe:
-    """The default preset with this guidance and quality."""
+    """The preset with this guidance and quality."""
     preset = PRESETS["nvp-fit"]
     volume = preset.plan["volume"]
     assert isinstance(volume, Video)

@@ -18,12 +18,12 @@ from fieldpress.training.objective import ClipObjective
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 
-default = recipe("nvp-fit")
+base = recipe("nvp-fit")
 small = replace(
-    default,
+    base,
     name="small",
     decoder=Mlp(width=12, depth=2),
-    plan={**default.plan, "decoder": Uniform(bits=9)},
+    plan={**base.plan, "decoder": Uniform(bits=9)},
 )
 
 observations = load("build/bunny.mkv")

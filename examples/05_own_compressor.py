@@ -57,7 +57,7 @@ class Truncated(Compressor):
 Registry("compressor", Compressor, *(COMPRESSORS[known] for known in COMPRESSORS), Truncated)
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-default = recipe("nvp-fit")
-own = replace(default, name="own", plan={**default.plan, "decoder": Truncated(bits=7)})
+base = recipe("nvp-fit")
+own = replace(base, name="own", plan={**base.plan, "decoder": Truncated(bits=7)})
 report = fieldpress.encode("build/bunny.mkv", "build/own.fpr", own, steps=steps, force=True)
 print(f"{report.psnr_rgb:.2f} dB; of {report.bytes:,} bytes the decoder takes {report.chunks[-1].bytes:,}")

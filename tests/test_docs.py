@@ -46,13 +46,19 @@ def blocks(page: Path, languages: str) -> list[str]:
 
 
 def command_lines() -> Iterator[list[str]]:
-    """Arguments of every call of ``fieldpress`` in every page."""
+    """Arguments of every call of ``fieldpress`` in every page, in blocks and in sentences."""
     for page in PAGES:
-        for text in blocks(page, "sh|bash|shell|console"):
-            for line in text.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.removeprefix("$ ").partition("|")[0], comments=True)
-                if words and Path(words[0]).name == "fieldpress":
-                    yield words[1:]
+        texts = blocks(page, "sh|bash|shell|console|text")
+        texts += re.findall(
+            r"`(fieldpress [^`]+)`", re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+        )
+        for text in texts:
+            for line in text.replace("\\\n", " ").replace("\\|", "|").splitlines():
+                line = line.removeprefix("$ ").partition("|")[0]
+                if re.match("(.*/)?fieldpress ", line) and not re.search(r"\b[A-Z]{3,}\b|   ", line):  # else a synopsis
+                    words = shlex.split(line, comments=True)
+                    if words[1:] != ["bench"] and words[1:] != ["encode"]:  # else a sentence names the command
+                        yield words[1:]
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +133,22 @@ def test_the_pages_have_command_lines() -> None:
 
 def test_the_command_line_page_names_every_setting() -> None:
     page = (ROOT / "docs/command-line.md").read_text("utf-8")
-    parts = [registry[known] for registry in (GRIDS, DECODERS, COMPRESSORS) for known in registry]
-    for kind in [*parts, Training, Guidance]:
-        names = [kind.id] if kind in parts else []
+    rows = dict(re.findall(r"^\| `(--[a-z]+[.a-z]*)`?.*? \| (.+) \|$", page, re.M))
+    where = {"--grids": GRIDS, "--decoder": DECODERS, "--plan.volume": COMPRESSORS}
+    parts = [(rows[flag], kind, [kind.id]) for flag, known in where.items() for kind in map(known.__getitem__, known)]
+    alike = [(rows["--training."], Training, []), (rows["--training.guidance."], Guidance, [])]
+    for row, kind, names in [*parts, *alike]:
         for name in [*names, *(field.name.replace("_", "-") for field in dataclasses.fields(kind))]:
-            assert f"`{name}`" in page or name == "guidance", f"{kind.__name__}: {name}"
+            assert f"`{name}`" in row or name == "guidance", f"{kind.__name__}: {name}"
+
+
+def test_the_page_on_parts_names_classes_that_exist() -> None:
+    page = (ROOT / "docs/adding-a-part.md").read_text("utf-8")
+    named = re.findall(r"`([a-z.]+)\.([A-Z]\w+)`", page.split("## ")[0])
+    assert len(named) > 5
+    for module, name in named:
+        found = getattr(importlib.import_module(f"fieldpress.{module}"), name)
+        assert found.__module__ == f"fieldpress.{module}"
 
 
 def commands_of_the_page() -> Iterator[tuple[type, str]]:

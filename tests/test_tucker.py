@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorly
 import torch
+from tensorly import decomposition
 from torch import nn
 
 import fieldpress
@@ -139,8 +141,6 @@ def test_it_errs_about_as_little_as_the_plain_higher_order_svd(ranks: tuple[int,
 
 
 def test_it_errs_about_as_little_as_tensorly():
-    tensorly = pytest.importorskip("tensorly", reason="tensorly is an oracle only, and optional")
-    decomposition = pytest.importorskip("tensorly.decomposition", reason="tensorly is an oracle only, and optional")
     tensor = smooth(3, 20, 22, 24) + noise(3, 20, 22, 24, size=0.1)
     core, factors = decomposition.tucker(tensorly.tensor(tensor.astype(np.float64)), rank=[3, 8, 9, 7])
     theirs = tensorly.to_numpy(tensorly.tucker_to_tensor((core, factors)))

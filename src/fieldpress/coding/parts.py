@@ -1,11 +1,8 @@
-"""Byte parts one after another: varints, byte strings with their length, small floats.
+"""Byte parts one after another: varints, and byte strings with their length.
 
 Layouts, little endian: a varint is seven bits per byte, lowest first, the top bit set on all but the last byte; a byte
-string is a varint length and the bytes; floats are IEEE 754 binary16 and binary32.
+string is a varint length and the bytes.
 """
-
-import math
-import struct
 
 from fieldpress.errors import FormatError
 
@@ -42,14 +39,6 @@ class PartWriter:
         """Append a byte string with its length."""
         self.varint(len(data))
         self._parts.append(data)
-
-    def float16(self, number: float) -> None:
-        """Append a float, rounded to 11 significant bits; magnitude at most 65504."""
-        self._parts.append(struct.pack("<e", number))
-
-    def float32(self, number: float) -> None:
-        """Append a float, rounded to 24 significant bits."""
-        self._parts.append(struct.pack("<f", number))
 
     def rest(self, data: bytes) -> None:
         """Append bytes that run to the end, without their length."""
@@ -97,22 +86,9 @@ class PartReader:
             raise FormatError(f"{self._what} is damaged: it holds {number} where at most {limit} is allowed")
         return number
 
-    def string(self, limit: int = MAX_VARINT) -> bytes:
-        """The next byte string, of at most ``limit`` bytes."""
-        return self._take(self.varint(limit))
-
-    def float16(self) -> float:
-        """The next binary16, which has to be finite."""
-        return self._finite(struct.unpack("<e", self._take(2))[0])
-
-    def float32(self) -> float:
-        """The next binary32, which has to be finite."""
-        return self._finite(struct.unpack("<f", self._take(4))[0])
-
-    def _finite(self, number: float) -> float:
-        if not math.isfinite(number):
-            raise FormatError(f"{self._what} is damaged: it holds a number that is not finite")
-        return number
+    def string(self) -> bytes:
+        """The next byte string."""
+        return self._take(self.varint())
 
     def rest(self) -> bytes:
         """All bytes not yet read."""

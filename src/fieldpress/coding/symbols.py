@@ -12,7 +12,7 @@ same order (all lengths, then their mantissas by ascending length), then the raw
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldpress.coding.rangecoder import Decoder, Encoder, Table, decoder, encoder
+from fieldpress.coding.rangecoder import Decoder, Encoder, Table
 from fieldpress.coding.tables import Rung, Shape, rung
 from fieldpress.errors import FormatError
 
@@ -25,32 +25,6 @@ _MAX_LENGTH = 32
 _LENGTHS = Table.from_weights([11**n * 16 ** (_MAX_LENGTH - n) for n in range(_MAX_LENGTH + 1)])
 """Lengths of Exp-Golomb mantissas: each bit more is 11/16 as likely."""
 _UNIFORM = {bits: Table.from_weights([1] * (1 << bits)) for bits in range(1, 9)}
-
-
-def encode_symbols(values: Integers, rungs: NDArray[np.uint8], shape: Shape = "laplace") -> bytes:
-    """One stream of these integers, each with the table of its rung.
-
-    Args:
-        values: Integers, magnitude at most 2**30.
-        rungs: A rung for each, 0 to 127; rung 0 only where the integer is 0.
-        shape: The tail of all tables.
-
-    Example:
-        >>> encode_symbols(np.array([0, 3, -1]), np.array([31, 31, 31], np.uint8)).hex()
-        '6130'
-    """
-    coder = encoder()
-    write_symbols(coder, values, rungs, shape)
-    return coder.finish()
-
-
-def decode_symbols(data: bytes, rungs: NDArray[np.uint8], shape: Shape = "laplace") -> Integers:
-    """The integers of :func:`encode_symbols`, given the same rungs and shape.
-
-    Raises:
-        FormatError: The stream is damaged.
-    """
-    return read_symbols(decoder(data), rungs, shape)
 
 
 def write_symbols(coder: Encoder, values: Integers, rungs: NDArray[np.uint8], shape: Shape) -> None:

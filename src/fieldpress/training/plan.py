@@ -13,8 +13,6 @@ from typing import NamedTuple
 from fieldpress.compressors.base import Compressor
 from fieldpress.errors import ConfigError
 
-Plan = dict[str, Compressor]
-
 
 class Assigned(NamedTuple):
     """The tensors of one chunk."""

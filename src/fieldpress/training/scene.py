@@ -90,7 +90,7 @@ class SceneObjective(Objective):
     Args:
         rays: Their pixels.
         space: How the world is laid into the cube.
-        transparent: Whether the pictures say what is background.
+        observed: Pixels of all photographs, those held out too: what bits are counted per.
         batch: Rays of a step.
         seed: Of everything drawn.
     """
