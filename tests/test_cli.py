@@ -572,15 +572,15 @@ def test_ctrl_c_works_as_before_after_a_run(run: Run, clip: Path):
 def test_a_killed_run_resumes_to_the_same_bytes(run: Run, clip: Path, uninterrupted: bytes):
     killed_after_the_second_checkpoint = """
 import os, signal
-from fieldpress import writing
-writing.CHECKPOINT_SECONDS = 0.0
-save, count = writing.save_checkpoint, [0]
+from fieldpress.training import running
+running.CHECKPOINT_SECONDS = 0.0
+save, count = running.save_checkpoint, [0]
 def save_and_die(*arguments):
     save(*arguments)
     count[0] += 1
     if count[0] == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-writing.save_checkpoint = save_and_die
+running.save_checkpoint = save_and_die
 """
     status, _, _ = finished("encode", clip, "a.fpr", *TRAINED, before=killed_after_the_second_checkpoint)
     assert status == -signal.SIGKILL

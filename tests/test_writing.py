@@ -437,7 +437,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path):
 
 
 def test_checkpoints_are_written_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fieldpress.writing.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("fieldpress.training.running.CHECKPOINT_SECONDS", 0.0)
     clip, out = source(tmp_path), tmp_path / "clip.fpr"
     there = []
     encode(clip, out, QUICK, steps=3, on_progress=lambda progress: there.append(checkpoint_path(out).exists()))

@@ -17,6 +17,7 @@ from fieldpress.jobs import JobsProgress, Report, run_jobs
 from fieldpress.saving import save
 from fieldpress.training.checkpoint import load_checkpoint, save_checkpoint
 from fieldpress.training.loop import Progress
+from fieldpress.training.running import Interrupted, train
 from fieldpress.training.segmented import Done, Segments
 
 
@@ -46,7 +47,6 @@ class SegmentJob:
 
     def perform(self, report: Report) -> None:
         """Fits the segment, from its checkpoint if there is one."""
-        from fieldpress.writing import Interrupted, train
 
         def watch(progress: Progress) -> None:
             latest.append(progress)

@@ -17,12 +17,11 @@ from fieldpress.assembly import Part, file_bytes, framing_bytes
 from fieldpress.checks import check_arguments, check_memory, check_name, check_target, memory_factor
 from fieldpress.config import to_plain
 from fieldpress.devices import choose_device
-from fieldpress.errors import ConfigError, FormatError, SourceError
+from fieldpress.errors import ConfigError, FormatError
 from fieldpress.loading import read_bytes
 from fieldpress.metrics import Quality
 from fieldpress.outline import outline
 from fieldpress.presets import Recipe, recipe
-from fieldpress.progress import drawn, listening
 from fieldpress.reading import About, decode
 from fieldpress.report import Report, measure
 from fieldpress.request import Request
@@ -32,28 +31,15 @@ from fieldpress.segments import Segment
 from fieldpress.signals.radiance import Radiance
 from fieldpress.signals.shape import Shape
 from fieldpress.subjects import Clip, Subject, load_subject
-from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint, save_checkpoint
+from fieldpress.training.checkpoint import checkpoint_path, fingerprint, load_checkpoint
 from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
-from fieldpress.training.fit import Fit
 from fieldpress.training.loop import Progress
+from fieldpress.training.running import Interrupted, train
 from fieldpress.training.segmented import SegmentedFit
 from fieldpress.training.steering import TOLERANCE
 
 _LOG = logging.getLogger("fieldpress")
-
-CHECKPOINT_SECONDS = 15.0
-"""Between checkpoints. With the step in hand and the writing itself, a kill loses less than 30 s of work."""
-_NEARLY = 0.99
-"""The share that a coding shows at most, as the fit itself says when it is done."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or SIGTERM on the command line, during training, after the checkpoint was written."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(f"stopped; everything up to here is in {checkpoint}: go on with the same command and --resume")
-        self.checkpoint = checkpoint
 
 
 def encode(
@@ -255,34 +241,3 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from None
-
-
-def train(fit: Fit, checkpoint: Path, request: str, on_progress: Callable[[Progress], None] | None) -> None:
-    """Trains to the end, with checkpoints written on the way and on Ctrl-C, wherever that strikes.
-
-    Raises:
-        Interrupted: After Ctrl-C.
-    """
-    saved = told = time.monotonic()
-    latest: Progress | None = None
-
-    def tell(share: float) -> None:
-        """Shows how far a coding is that nothing interrupts."""
-        if on_progress is not None and latest is not None:
-            seconds = latest.seconds + time.monotonic() - told
-            on_progress(latest._replace(share=min(max(share, latest.share), _NEARLY), seconds=seconds))
-
-    try:
-        for progress in drawn(fit, partial(listening, tell)):
-            latest, told = progress, time.monotonic()
-            if on_progress is not None:
-                on_progress(progress)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                try:
-                    save_checkpoint(checkpoint, request, fit.state())
-                except SourceError as error:  # a full disk: the file itself is far smaller than a checkpoint
-                    _LOG.warning("%s; going on without", error)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        save_checkpoint(checkpoint, request, fit.state())
-        raise Interrupted(checkpoint) from None
