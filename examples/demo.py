@@ -8,17 +8,17 @@ The picture shows the original on the left and the decoded frame on the right.
 import argparse
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import fieldpress
 from fieldpress.metrics import psnr
+from fieldpress.sinks.png import png
 
 Picture = NDArray[np.uint8]
 
@@ -36,14 +36,6 @@ def side_by_side(original: Picture, decoded: Picture) -> Picture:
     """The two pictures in one, `GAP` white columns apart."""
     gap = np.full((original.shape[0], GAP, 3), 255, np.uint8)
     return np.concatenate([original, gap, decoded], axis=1)
-
-
-def write_png(picture: Picture, path: Path) -> None:
-    context = cast(VideoCodecContext, av.CodecContext.create("png", "w"))
-    context.height, context.width, _ = picture.shape
-    context.pix_fmt = "rgb24"
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    path.write_bytes(b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode()]))
 
 
 def summary(report: dict[str, Any], measured_psnr: float) -> Table:
@@ -76,7 +68,7 @@ def main() -> None:
     decoded = [np.asarray(opened[index]) for index in range(len(originals))]
 
     Console().print(summary(json.loads(arguments.report.read_text()), psnr(np.stack(originals), np.stack(decoded))))
-    write_png(side_by_side(originals[arguments.frame], decoded[arguments.frame]), arguments.picture)
+    arguments.picture.write_bytes(png(side_by_side(originals[arguments.frame], decoded[arguments.frame])))
     print(f"original | decoded, frame {arguments.frame}: {arguments.picture}")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress import container, subjects
 from fieldpress.cli import main
@@ -808,6 +809,33 @@ def test_output_that_cannot_be_taken_is_one_line(pressed: Path):
     assert done.returncode == 2
     assert done.stderr.startswith(b"fieldpress: error: standard output cannot be written")
     assert done.stderr.count(b"\n") == 1
+
+
+def redirected(redirection: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """The command line as a shell starts it, with its streams changed."""
+    command = ["sh", "-c", f'exec "$0" -m fieldpress "$@" {redirection}', sys.executable, *map(str, arguments)]
+    source = str(Path(subjects.__file__).parents[2])
+    return subprocess.run(command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": source})
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | true"])
+def test_an_encode_whose_progress_nobody_reads_goes_on(clip: Path, tmp_path: Path, redirection: str):
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    done = redirected(redirection, "encode", clip, tmp_path / "a.fpr", *CODED)
+    assert done.returncode == 0
+    assert fieldpress.open(tmp_path / "a.fpr")[0].shape == (32, 48, 3)
+
+
+def test_without_standard_output_everything_is_done_but_said(pressed: Path, clip: Path, tmp_path: Path):
+    for arguments in (["encode", clip, tmp_path / "a.fpr", *CODED], ["info", pressed], ["info", "--help"]):
+        done = redirected(">&-", *arguments)
+        assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0)
+    assert (tmp_path / "a.fpr").exists()
+    done = redirected(">&-", "decode", pressed, "-")
+    assert (done.returncode, done.stderr) == (
+        2, b"fieldpress: error: standard output is closed; open it, or name a file or a folder\n"
+    )  # fmt: skip
 
 
 # When pictures are shown

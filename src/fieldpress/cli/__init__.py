@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from fieldpress.cli.stopping import Stoppable
+from fieldpress.cli.streams import patient_stderr
 from fieldpress.devices import let_threads_sleep
 
 
@@ -20,4 +21,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(sys.argv[1:] if arguments is None else arguments)
 
-    return Stoppable(ends_process=arguments is None).run(command)
+    with patient_stderr():
+        return Stoppable(ends_process=arguments is None).run(command)

@@ -5,17 +5,13 @@ Distances are along each pixel's ray, in the units of the scene; 0 is where noth
 
 import tempfile
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from fieldpress.sinks.png import png_names
+from fieldpress.sinks.png import png, png_names
 from fieldpress.sinks.whole import whole_file, whole_folder
 
 Distances = NDArray[np.float32]
@@ -69,19 +65,8 @@ def write_depth_pictures(out: Path, is_folder: bool, pictures: Iterator[NDArray[
     """
     if not is_folder:
         with whole_file(out) as path:
-            path.write_bytes(b"".join(_png(picture) for picture in pictures))
+            path.write_bytes(b"".join(png(picture) for picture in pictures))
         return
     with whole_folder(out) as folder:
         for name, picture in zip(png_names(count), pictures, strict=True):
-            (folder / name).write_bytes(_png(picture))
-
-
-def _png(picture: NDArray[np.uint16]) -> bytes:
-    """A PNG file of one channel of 16 bits."""
-    encoder = av.CodecContext.create("png", "w")
-    assert isinstance(encoder, VideoCodecContext)
-    encoder.height, encoder.width = picture.shape
-    encoder.pix_fmt = "gray16be"
-    encoder.time_base = Fraction(1)
-    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray16be")
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+            (folder / name).write_bytes(png(picture))

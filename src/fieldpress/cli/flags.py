@@ -8,6 +8,7 @@ are left; ``bool`` ones are switches; all others are flags that take a value. Fl
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -137,6 +138,8 @@ def show_help(command: type, **defaults: Any) -> None:
         command: Its docstrings are the texts.
         defaults: Of fields that have none.
     """
+    if sys.stdout is None:
+        raise SystemExit(0)
     missing = dict.fromkeys((name for name, needed in _words(command).items() if needed), tyro.MISSING)
     tyro.cli(
         command,

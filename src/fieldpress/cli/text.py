@@ -1,11 +1,11 @@
 """What the commands say: plain text in aligned columns on standard output, complaints on standard error."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fieldpress.cli.streams import silence
 from fieldpress.errors import SourceError
 
 if TYPE_CHECKING:
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 def say(text: str) -> None:
     """A text and a line end on standard output, with escapes for what its encoding does not have.
 
+    Nothing where standard output was closed from the start.
+
     Raises:
         BrokenPipeError: The reader has gone.
         SourceError: It cannot be written.
     """
+    if sys.stdout is None:
+        return
     encoding = sys.stdout.encoding or "utf-8"
     with _output():
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
@@ -31,15 +35,14 @@ def flush() -> None:
         BrokenPipeError: The reader has gone.
         SourceError: It cannot be written.
     """
-    with _output():
-        sys.stdout.flush()
+    if sys.stdout is not None:
+        with _output():
+            sys.stdout.flush()
 
 
 def drop_output() -> None:
     """Python flushes standard output once more when it exits, and would complain: let that go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    silence(sys.stdout.fileno())
 
 
 def complain(text: str) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fieldpress.decoders.perceptron import linear_layer
+from fieldpress.decoders.perceptron import check_sizes, linear_layer
 from fieldpress.interfaces import Decoder, DecoderConfig, Latent, apply_linear
 
 _SLOPE = 0.01
@@ -37,8 +37,7 @@ class Siren(DecoderConfig):
     """Frequency factor of the first sine layer; the others have 1."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.width <= 4096 and 1 <= self.depth <= 16):
-            raise ValueError(f"a siren decoder has a width of 1 to 4096 and a depth of 1 to 16, got {self}")
+        check_sizes("a siren", self.width, self.depth)
         if not 0 < self.omega <= 1000:
             raise ValueError(f"omega is above 0 and at most 1000, got {self.omega}")
 

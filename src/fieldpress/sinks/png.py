@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 _DIGITS = 4  # at least: 0000.png sorts like a number up to 10,000 pictures
 
 
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """A PNG file that holds exactly this picture: (rows, columns, 3)."""
+def png(picture: NDArray[Any]) -> bytes:
+    """A PNG file that holds exactly this picture: (rows, columns, 3) of 8 bits, or (rows, columns) of 16."""
+    form = "rgb24" if picture.ndim == 3 else "gray16be"
     encoder = av.CodecContext.create("png", "w")
     assert isinstance(encoder, VideoCodecContext)
-    encoder.height, encoder.width, _ = picture.shape
-    encoder.pix_fmt = "rgb24"
+    encoder.height, encoder.width = picture.shape[:2]
+    encoder.pix_fmt = form
     encoder.time_base = Fraction(1)
-    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=form)
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 

@@ -98,6 +98,8 @@ def check_output(
     """
     text = os.fspath(out)
     if text == STDOUT:
+        if sys.stdout is None:
+            raise SourceError("standard output is closed; open it, or name a file or a folder")
         return "stdout"
     if not text:
         raise SourceError("OUT is an empty name; name a file or a folder, or . for this folder")
