@@ -79,6 +79,18 @@ def test_the_file_says_what_quality_it_came_to(clip: Path):
     assert evaluate(path, clip).psnr_rgb == report.psnr_rgb > 15
 
 
+@pytest.mark.parametrize("size", [2000, 3000])
+def test_a_head_that_is_found_counts(clip: Path, size: int):
+    rate = recipe("rate")
+    film = rate.plan["film"]
+    assert isinstance(film, Video)
+    quick = replace(rate, plan={**rate.plan, "film": replace(film, preset="12")})
+    report = encoded(clip, quick, size=size)
+    [head] = [chunk.bytes for chunk in report.chunks if chunk.name == "decoder"]
+    assert head > size / 40  # else it would not matter
+    assert report.bytes == pytest.approx(size, rel=0.05)
+
+
 @pytest.mark.parametrize("bpp", [0.001, 60.0])
 def test_a_size_out_of_reach_is_refused_with_the_range(clip: Path, bpp: float):
     with pytest.raises(ConfigError, match=r"out of reach: .* gives about 0\.\d+ bpp \(\d[\d,]* bytes\) to \d+.* bpp"):

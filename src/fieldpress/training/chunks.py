@@ -190,6 +190,21 @@ class Chunks:
             self.complete = True
         return error
 
+    def misses(self) -> bool:
+        """Whether the decoder that was found takes the file off the size asked for."""
+        if self._steering is None or not self.complete:
+            return False
+        grid_bits = 8.0 * sum(len(self.payloads[name]) for name in self._grids)
+        return self._steering.misses(grid_bits, sum(self.guides[n].size(self._tensors[n]) for n in self._decoder))
+
+    def reopen(self) -> None:
+        """Grids that were written can be written again: their tensors hold once more what they held before."""
+        for name in self._grids:
+            del self.payloads[name]
+            for tensor in self._tensors[name]:
+                tensor.requires_grad_(True)
+        self.complete = False
+
     def _fresh_guides(self) -> dict[str, Guide]:
         """For a decoder that is found in closed form: what training told its guides is of other values."""
         return {name: Unguided(self._plan[self.assigned[name].rule], self._guidance) for name in self._decoder}

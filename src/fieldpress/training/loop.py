@@ -121,8 +121,7 @@ class Trainer:
             self._error += weight * (mean_squared_error - self._error)
             self._seconds = time.monotonic() - started
             yield self._progress(share)
-        self.chunks.settle_grids(self._seconds)
-        self._complete_decoder()
+        self._settle()
         self.chunks.finish()
         yield self._progress(1.0)
 
@@ -152,8 +151,7 @@ class Trainer:
 
     def _write_due(self, share: float) -> None:
         if self.chunks.settles(share):
-            self.chunks.settle_grids(self._seconds)
-            self._complete_decoder()
+            self._settle()
         if due := self.chunks.due(share, self._seconds):
             before = self._objective.error_ahead(self.field) if self.step else None
             self.chunks.meet(due, share)
@@ -161,6 +159,17 @@ class Trainer:
             if before and after:
                 # What is thrown back within a step is shown within a step, though the error is one of many batches.
                 self._error *= after / before
+
+    def _settle(self) -> None:
+        """Writes the grids, and finds the decoder where that can be done; twice if its bits were not foreseen."""
+        first = self._fresh
+        self.chunks.settle_grids(self._seconds)
+        self._complete_decoder()
+        if first and self.training.start == "source" and self.chunks.misses():
+            self._objective.start(self.field)
+            self.chunks.reopen()
+            self.chunks.settle_grids(self._seconds)
+            self._complete_decoder()
 
     def _complete_decoder(self) -> None:
         if not self.chunks.complete:  # it may be, in a resumed run

@@ -58,6 +58,9 @@ class Steering:
         steered = [name for name in grids if guides[name].compressor.coarser(0.0) is not None]
         self.target_bits, self.framing_bits, self.pixels = target_bits, framing_bits, pixels
         self.dial = 0.0
+        self._assumed: float = 0.0
+        self._known: float | None = None
+        """Bits of what is not turned: as the latest search took them to be, and as they turned out."""
         self._grids = {name: (guides[name], tensors[name]) for name in steered}
         self._others = {name: (guides[name], tensors[name]) for name in guides if name not in steered}
 
@@ -89,6 +92,18 @@ class Steering:
     def _told(self, bits: float) -> str:
         return f"{bits / self.pixels:.3g} bpp ({bits / 8:,.0f} bytes)"
 
+    def misses(self, grid_bits: float, other_bits: float) -> bool:
+        """Whether a file is off its size because what is not turned came out otherwise than the search took it to be.
+
+        Args:
+            grid_bits: Of what was turned, as it is written.
+            other_bits: Of all other chunks. They are what a further search takes them to be.
+        """
+        everything = self.framing_bits + other_bits
+        grown, surplus = everything - self._assumed, everything + grid_bits - self.target_bits
+        self._known = everything
+        return min(abs(grown), abs(surplus)) > TOLERANCE / 2 * self.target_bits
+
     def follow(self) -> None:
         """Turns the dial by what the latest round trips say."""
         sizes = [guide.bits for guide, _ in self._grids.values()]
@@ -102,6 +117,7 @@ class Steering:
         Returns:
             The size over the one asked for.
         """
+        self._assumed = self._other_bits()
         larger: dict[float, float] = {}
         smaller: dict[float, float] = {}
         tried: dict[float, float] = {}
@@ -136,6 +152,8 @@ class Steering:
         return self._other_bits() + sum(guide.size(tensors) for guide, tensors in self._grids.values())
 
     def _other_bits(self) -> float:
+        if self._known is not None:
+            return self._known
         return self.framing_bits + sum(guide.size(tensors) for guide, tensors in self._others.values())
 
     def _grid_bits(self) -> float:
