@@ -51,6 +51,13 @@ def looking_around(outward: float) -> list[View]:
     return [View(looking_at(place, target), **LENS) for place, target in zip(places, targets, strict=True)]
 
 
+def test_the_air_before_cameras_all_around_is_left_out():
+    views = orbit(6, radius=3.0, **LENS)
+    assert space_of(cameras_of(views), None, alpha=False).near == pytest.approx(0.3 * 3.0)
+    closer = [orbit(6, radius=1.0, **LENS)[0], *views[1:]]
+    assert space_of(cameras_of(closer), None, alpha=False).near == pytest.approx(0.5 * 1.0, rel=0.01)
+
+
 @pytest.mark.parametrize("outward", [1.0, 0.5, 0.0])
 def test_cameras_that_look_around_themselves_see_what_is_farther_away_than_they_are_apart(outward: float):
     middle, radius = ball_of(space_of(cameras_of(looking_around(outward)), None, alpha=False))

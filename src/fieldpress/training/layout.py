@@ -18,7 +18,12 @@ Vector = NDArray[np.float64]
 
 _MARGIN = 1.02
 _NEAR = 0.1
-"""Nothing is expected nearer to a camera than this part of its distance from what it looks at."""
+"""Nothing is expected nearer to a camera than this part of the ball's radius ..."""
+_BEFORE_IT = 0.3
+"""... or, where cameras surround something, this part of their distance from it: fog hangs in empty air before each of
+them otherwise, as it explains one picture as well as anything ..."""
+_BEFORE_THE_NEAREST = 0.5
+"""... and this part of that of the nearest of them."""
 _ENOUGH_POINTS = 16
 _INWARD = 0.5
 """Mean cosine, between where cameras look and where their middle is, of those that surround something."""
@@ -45,7 +50,8 @@ def space_of(cameras: Sequence[Camera], points: NDArray[np.float32] | None, alph
     distances = np.linalg.norm(offsets, axis=1)
     inward = np.einsum("ij,ij->i", offsets, [camera.forward for camera in cameras]) / distances.clip(1e-12)
     if inward.mean() > _INWARD:
-        return _ball(centre, float(np.median(distances)))
+        radius = float(np.median(distances))
+        return _ball(centre, radius, min(_BEFORE_IT * radius, _BEFORE_THE_NEAREST * float(distances.min())))
     if points is not None and len(points) >= _ENOUGH_POINTS:
         return _ball(centre, float(np.median(np.linalg.norm(points - centre, axis=1))))
     return _ball(centre, _AROUND * float(np.median(distances)))
@@ -79,11 +85,11 @@ def _box(cameras: Sequence[Camera]) -> Space:
     return Space(tuple(matrix.ravel().tolist()), False, 0.0)
 
 
-def _ball(centre: Vector, radius: float) -> Space:
+def _ball(centre: Vector, radius: float, near: float | None = None) -> Space:
     matrix = np.eye(4)
     matrix[:3, :3] /= radius
     matrix[:3, 3] = -centre / radius
-    return Space(tuple(matrix.ravel().tolist()), True, _NEAR * radius)
+    return Space(tuple(matrix.ravel().tolist()), True, _NEAR * radius if near is None else near)
 
 
 def _ball_ahead(cameras: Sequence[Camera], points: NDArray[np.float32] | None) -> Space:
