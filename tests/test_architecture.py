@@ -54,8 +54,9 @@ ALLOWED = {
     "tensors": FOUNDATION | {"compressors"},
     "description": FOUNDATION | {"decoders", "encodings", "field", "segments", "signals"},
     "outline": FOUNDATION | {"description", "field", "segments", "signals", "tensors"},
-    "decoded": FOUNDATION | {"description", "field", "pictures", "signals", "views"},
-    "reading": FOUNDATION | {"decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
+    "decoded": FOUNDATION | {"arguments", "description", "field", "pictures", "signals", "views"},
+    "reading": FOUNDATION
+    | {"arguments", "decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
     | {"arguments", "compressors", "decoders", "encodings", "field", "interfaces", "interpolation", "metrics"}
     | {"queries", "rendering", "signals"},

@@ -445,6 +445,7 @@ def test_points_of_third_parties_get_their_bits_per_pixel(tmp_path: Path):
     ("change", "complaint"),
     [
         ({"bytes": None}, "bytes is missing, or no number above 0"),
+        ({"bytes": 10**400}, "bytes is missing, or no number above 0"),
         ({"psnr_y": "high"}, "psnr_y is missing, or no number above 0"),
         ({"preset": 3}, "preset is missing, or no text"),
         ({"clip": "clap.mkv"}, "unknown clip 'clap.mkv'; did you mean 'clip.mkv'?"),

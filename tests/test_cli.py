@@ -432,6 +432,14 @@ def test_the_log_has_every_step_of_a_short_run_and_the_finished_file(run: Run, c
     assert list(Path("log").glob("events.out.tfevents.*"))
 
 
+def test_the_log_tells_the_tries_of_a_quality_apart(run: Run, clip: Path):
+    run("encode", clip, "a.fpr", *TRAINED, "--psnr", "24", "--log", "log")
+    entries = [json.loads(line) for line in Path("log/metrics.jsonl").read_text().splitlines()]
+    tries = [entry.get("try", 1) for entry in entries if "share" in entry]
+    assert max(tries) > 1
+    assert {tries.count(number) for number in range(1, max(tries) + 1)} == {tries.count(1)}
+
+
 def test_the_log_of_a_run_whose_quality_is_not_known_at_first_is_json(run: Run, clip: Path):
     def no_number(text: str) -> None:
         raise AssertionError(f"{text} is not JSON")

@@ -199,3 +199,39 @@ def test_decoding_is_pure():
 def test_a_decoded_field_learns_nothing(clip: Decoded):
     assert not any(tensor.requires_grad for tensor in clip.field.parameters())
     assert clip.field.tensors().keys() == FITTED.shapes().keys()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"frames": 3}, "frames is 3; expected a slice"),
+        ({"scale": "2"}, "scale is '2'"),
+        ({"time_scale": None}, "time_scale is"),
+        ({"crop": (1, 2, 3)}, "expected (x, y, width, height)"),
+        ({"crop": (1.5, 2, 3, 4)}, "crop is 1.5; expected a whole number"),
+        ({"crop": ()}, "expected (x, y, width, height)"),
+    ],
+    ids=str,
+)
+def test_a_view_of_nonsense_is_refused_in_one_line(clip: Decoded, wrong: dict[str, Any], says: str):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        clip.view(**wrong)
+
+
+def test_a_view_takes_numbers_of_numpy(clip: Decoded):
+    part = clip.view(scale=np.float32(2), time_scale=np.float32(2), crop=np.array([0, 0, 4, 4]))  # pyright: ignore[reportArgumentType]
+    assert (len(part.positions), part.height, part.width) == (10, 8, 8)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"source": None}, "source is None; expected a path"),
+        ({"source": b"", "device": torch.device("cpu")}, "device is"),
+        ({"source": b"", "levels": "2"}, "levels is '2'"),
+    ],
+    ids=str,
+)
+def test_opening_nonsense_is_refused_in_one_line(wrong: dict[str, Any], says: str):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        fieldpress.open(**wrong)

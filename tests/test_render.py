@@ -145,6 +145,12 @@ def test_cameras_of_two_sizes_make_no_film(refused: Refused, out: str):
         ("render scene.fpr a.mp4 --depth a.png --frames 2", "a.png: one .png holds one of the 2 pictures"),
         ("render scene.fpr a.mp4 --depth a.mp4", "OUT, --depth and --mesh are the same file"),
         ("render scene.fpr a.mp4 --depth b --depth-scale 0", "--depth-scale is 0"),
+        ("render scene.fpr a.mp4 --depth-scale 10", "--depth-scale is of the pictures of --depth"),
+        ("render scene.fpr --mesh b.ply --path spiral", "--path is of pictures; name OUT or --depth for them"),
+        ("render scene.fpr --mesh b.ply --size 9x9", "--size is of pictures; name OUT or --depth for them"),
+        ("render scene.fpr --mesh b.ply --fps 30", "--fps is of pictures; name OUT or --depth for them"),
+        ("render scene.fpr a --depth a/0000.png", "0000.png would be in the folder a, an output"),
+        ("render scene.fpr a/b.mp4 --depth a", "b.mp4 would be in the folder a, an output"),
         ("render scene.fpr a.mp4 --mesh b.obj", "--mesh is 'b.obj'; name a .ply file"),
         ("render scene.fpr none/a.mp4", "the folder"),
         ("render clip.fpr a.mp4", "clip.fpr holds no scene; use fieldpress decode"),
@@ -319,6 +325,16 @@ def test_a_camera_path_of_a_viewer_is_a_path(data: bytes):
     camera_path_file(fov=2 * np.degrees(np.arctan(12 / 35)))
     assert main(["render", "scene.fpr", "out", "--path", "path.json"]) == 0
     assert np.abs(pictures_of(Path("out/0001.png"))[0].astype(int) - decode(data)[0]).max() <= 1
+
+
+def test_a_camera_path_may_say_how_fast_it_goes(data: bytes):
+    camera_path_file(fov=50.0)
+    table = json.loads(Path("path.json").read_text())
+    Path("path.json").write_text(json.dumps({**table, "fps": 10}))
+    for flags, rate in ([], 10), (["--fps", "25"], 25):
+        assert main(["render", "scene.fpr", "a.mkv", "--path", "path.json", "--force", *flags]) == 0
+        with av.open("a.mkv") as film:
+            assert film.streams.video[0].average_rate == rate
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Long clips in segments: each decodes alone, a cut file still shows its first ones, and memory does not grow."""
 
 import json
+import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -691,8 +692,11 @@ def test_stopped_processes_go_on_to_the_same_file(written: Written, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"clip\.fpr\.checkpoint: the checkpoint is of another run"):
         encode(clip, out, QUICK, steps=STEPS, device="cpu", resume=True, jobs=2, seed=1)
     assert sorted(path.name for path in checkpoint_path(out).iterdir()) == before
+    shutil.copytree(checkpoint_path(out), other := checkpoint_path(tmp_path / "other.fpr"))
     encode(clip, out, QUICK, steps=STEPS, device="cpu", resume=True, jobs=2)
     assert out.read_bytes() == whole.read_bytes()
+    encode(clip, tmp_path / "other.fpr", QUICK, steps=STEPS, device="cpu")  # anew, whatever is there
+    assert not other.exists()
 
 
 def test_a_checkpoint_of_one_process_is_not_for_several(written: Written, tmp_path: Path):

@@ -167,6 +167,22 @@ def test_some_curves_can_be_made_alone():
     assert study.comparisons == studies("guidance")[0].comparisons
 
 
+def test_words_that_are_empty_are_refused(clip: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="--only is empty"):
+        study_module.run_study("guidance", [clip], tmp_path / "out", steps=1, only="")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mesh_is_refused(tmp_path: Path):
+    box = tmp_path / "box.obj"
+    corners = [f"v {i & 1} {i >> 1 & 1} {i >> 2}" for i in range(8)]
+    faces = ["1 3 4 2", "5 6 8 7", "1 2 6 5", "3 7 8 4", "1 5 7 3", "2 4 8 6"]
+    box.write_text("\n".join([*corners, *(f"f {face}" for face in faces)]) + "\n")
+    with pytest.raises(ConfigError, match=r"box\.obj is a mesh; studies are of videos"):
+        study_module.run_study("guidance", [box], tmp_path / "out", steps=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_words_that_no_curve_holds_are_refused_with_the_curves():
     with pytest.raises(ConfigError, match=r"--only 'speed' names no curve of this study; its curves are no guidance,"):
         studies("guidance", only="speed")

@@ -454,3 +454,9 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path):
     with pytest.raises(SourceError, match="the checkpoint is damaged"):
         encode(source(tmp_path), tmp_path / "clip.fpr", QUICK, steps=1, resume=True)
     assert not (tmp_path / "attacked").exists()
+
+
+def test_a_function_that_gives_no_recipe_is_refused_in_one_line(tmp_path: Path):
+    wrong: Any = lambda subject: "rate"  # noqa: E731
+    with pytest.raises(ConfigError, match="the function for preset gave 'rate'; expected a recipe"):
+        encode(source(tmp_path), tmp_path / "a.fpr", wrong, steps=1)

@@ -1,5 +1,6 @@
 """Reaching a quality: the preset is turned and encoded again until the finished file's pictures are that good."""
 
+import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,9 @@ _DECIBELS_PER_HALVING = 3.9
 """About what half of the bits cost."""
 _STALLED = 0.02
 """Decibels: where a whole halving moves less, the preset is at the end of its scale."""
+
+
+_LOG = logging.getLogger("fieldpress")
 
 
 class _Try(NamedTuple):
@@ -87,6 +91,9 @@ def encode_to_psnr(
         with suppress(OSError):
             remove(checkpoint_path(trial))
             trial.unlink()
+    if best.psnr_rgb - request.psnr > CLOSE:
+        told = f"{best.psnr_rgb:.2f} dB, not the {request.psnr:g} asked for: no setting tried is nearer"
+        _LOG.warning("%s has %s", out, told)
     save(out, next(one.data for one in tries if one.report is best))
     return replace(best, encode_seconds=sum(one.report.encode_seconds or 0.0 for one in tries))
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from fieldpress.arguments import argument
+from fieldpress.config import shown
 from fieldpress.description import About
 from fieldpress.errors import ConfigError
 from fieldpress.field import Field, Points
@@ -75,6 +77,14 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         crop: tuple[int, int, int, int] | None = None,
     ) -> Pictures:
         """A part of the signal at any scale and rate; see :func:`fieldpress.views.view`."""
+        if not isinstance(frames, slice):
+            raise ConfigError(f"frames is {shown(frames)}; expected a slice, such as slice(40, 80)")
+        if crop is not None:
+            if not isinstance(crop, Sequence | np.ndarray) or len(crop) != 4:
+                raise ConfigError(f"crop is {shown(crop)}; expected (x, y, width, height)")
+            x, y, width, height = (argument("crop", int, number) for number in crop)
+            crop = (x, y, width, height)
+        scale, time_scale = argument("scale", float, scale), argument("time_scale", float, time_scale)
         return view(self.signal, frames, scale, time_scale, crop)
 
     def pictures(self, part: Pictures) -> Iterator[NDArray[np.uint8]]:

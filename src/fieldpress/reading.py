@@ -12,10 +12,12 @@ field and renders, and knows no files. Neither needs the source, nor any code th
 import os
 from functools import partial
 
+from fieldpress.arguments import argument
+from fieldpress.config import shown
 from fieldpress.decoded import Decoded
 from fieldpress.description import About
 from fieldpress.devices import choose_device
-from fieldpress.errors import FormatError
+from fieldpress.errors import ConfigError, FormatError
 from fieldpress.field import Field
 from fieldpress.loading import read_bytes
 from fieldpress.outline import Outline, of_segment, outline
@@ -41,6 +43,9 @@ def open_file(
         SourceError: The file cannot be read.
         FormatError: The bytes are not a fieldpress file, are damaged, or are of a later version.
     """
+    device, levels = argument("device", str, device), argument("levels", int | None, levels)
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
+        raise ConfigError(f"source is {shown(source)}; expected a path, or the bytes of a file")
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(memoryview(source), device, levels)
     try:

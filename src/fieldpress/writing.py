@@ -15,7 +15,7 @@ from fieldpress import container
 from fieldpress.aiming import Preset, encode_to_psnr
 from fieldpress.assembly import Part, file_bytes, framing_bytes
 from fieldpress.checks import check_arguments, check_memory, check_name, check_target, memory_factor
-from fieldpress.config import to_plain
+from fieldpress.config import shown, to_plain
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FormatError
 from fieldpress.loading import read_bytes
@@ -124,6 +124,8 @@ def _encode_once(
         raise ConfigError(f"--segment cuts videos; {subject.name} is none")
     started = time.monotonic()
     chosen = preset if isinstance(preset, Recipe) else (preset or default_recipe)(subject)
+    if not isinstance(chosen, Recipe):
+        raise ConfigError(f"the function for preset gave {shown(chosen)}; expected a recipe")
     chosen = chosen if segment is None else replace(chosen, segment=segment)
     chosen = chosen if request.quality is None else chosen.at_quality(request.quality)
     budget = request.budget or Budget(minutes=chosen.minutes)
@@ -161,7 +163,9 @@ def _encode_once(
             raise Interrupted(checkpoint) from None
     else:
         if checkpoint.is_dir():
-            raise ConfigError(f"{checkpoint}: the checkpoint is of a run with --jobs; resume with it, or remove it")
+            if resume:
+                raise ConfigError(f"{checkpoint}: the checkpoint is of a run with --jobs; resume with it")
+            remove(checkpoint)
         if resume and checkpoint.exists():
             fit.load_state(load_checkpoint(checkpoint, asked))
         train(fit, checkpoint, asked, on_progress)

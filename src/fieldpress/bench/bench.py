@@ -155,6 +155,8 @@ def _write(folder: Path, found: list[BenchCurve], command: str | None, failures:
     save(folder / "summary.json", summary_json(found).encode())
     save(folder / "table.md", table_markdown(found, command).encode())
     (folder / CODECS).mkdir(exist_ok=True)
+    for earlier in (folder / CODECS).glob("*.json"):
+        earlier.unlink()
     for name, text in codec_files([curve for curve in found if "schema" in curve.points[0].records[0]]).items():
         save(folder / CODECS / name, text.encode())
     (folder / THIRD_PARTY).mkdir(exist_ok=True)

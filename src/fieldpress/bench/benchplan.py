@@ -84,7 +84,7 @@ def plan_fields(
         for clip, subject in zip(clips, subjects, strict=True):
             chosen = [subject.default_preset] if names is None else [recipe(name) for name in dict.fromkeys(names)]
             for preset in chosen:
-                for setting in settings(preset, points, values):
+                for setting in settings(preset, points, list(dict.fromkeys(values))):
                     if not seed:
                         _check(subject, setting.recipe)
                     found.append(FieldPoint(clip, preset.name, setting, budget_of(preset), seed, device))

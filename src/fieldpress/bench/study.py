@@ -19,7 +19,7 @@ from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.jobs import JobsProgress, run_jobs
 from fieldpress.presets import recipe
 from fieldpress.saving import save
-from fieldpress.subjects import Scene, Subject, load_subject
+from fieldpress.subjects import Clip, Scene, Subject, load_subject
 from fieldpress.training.config import Budget
 
 
@@ -62,6 +62,8 @@ def run_study(
     """
     subjects = [load_subject(source) for source in sources]
     of_scenes = _of_scenes(subjects)
+    if only is not None and not only.strip(" ,"):
+        raise ConfigError("--only is empty; name words of the curves to make, or leave it out")
     plan = studies(name, of_scenes=of_scenes)
     wanted = [variation for study in studies(name, only, of_scenes=of_scenes) for variation in study.variations]
     budget = _budget(minutes, steps, plan[0].preset)
@@ -92,6 +94,9 @@ def run_study(
 
 
 def _of_scenes(subjects: Sequence[Subject]) -> bool:
+    for subject in subjects:
+        if not isinstance(subject, Clip | Scene):
+            raise ConfigError(f"{subject.name} is a mesh; studies are of videos, pictures and posed photographs")
     kinds = {isinstance(subject, Scene) for subject in subjects}
     if len(kinds) > 1:
         raise ConfigError("some sources are videos and some posed photographs; make a study of each")

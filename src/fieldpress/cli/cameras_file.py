@@ -23,6 +23,8 @@ from fieldpress.signals.cameras import Camera, Lens, Pose
 from fieldpress.sources.json_file import read_json
 from fieldpress.sources.transforms_json import read_transforms
 
+_SLOWEST, _FASTEST = 1e-3, 1e3
+
 
 def read_cameras(path: Path, size: tuple[int, int]) -> list[Camera]:
     """The cameras that a file lists, all with pictures of one size.
@@ -62,6 +64,19 @@ def size_of(path: Path) -> tuple[int, int] | None:
         if _is_side(height) and _is_side(width):
             return round(height), round(width)
     return None
+
+
+def rate_of(path: Path) -> float | None:
+    """Pictures a second that a file of cameras asks for.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    table = read_json(path, "cameras")
+    rate = table.get("fps") if isinstance(table, dict) else None
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not _SLOWEST <= rate <= _FASTEST:
+        return None
+    return float(rate)
 
 
 def _is_side(value: Any) -> TypeGuard[float]:

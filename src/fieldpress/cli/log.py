@@ -38,7 +38,9 @@ class TrainingLog:
         self._folder, self._resumes = folder, resumes
         self._open_events = SummaryWriter
         self._events: Any = None
-        self._due = 0.0
+        self._due = self._share = 0.0
+        self._try = 1
+        """A PSNR is reached by trying; all tries but the first say which they are."""
 
     def step(self, progress: "Progress") -> None:
         """Takes the figures after a training step.
@@ -46,13 +48,17 @@ class TrainingLog:
         Raises:
             SourceError: The folder cannot be written to.
         """
+        if progress.share < self._share:
+            self._try, self._due = self._try + 1, 0.0
+        self._share = progress.share
         if progress.share < min(self._due, 1.0):
             return
         self._due = progress.share + 1 / _POINTS
         scalars = {} if math.isnan(progress.psnr) else {"quality/psnr": progress.psnr}
         if progress.bpp:
             scalars["rate/bpp"] = progress.bpp
-        self._add(progress.step, {"share": progress.share, "seconds": progress.seconds}, scalars)
+        tries = {"try": self._try} if self._try > 1 else {}
+        self._add(progress.step, {**tries, "share": progress.share, "seconds": progress.seconds}, scalars)
 
     def finish(self, report: "Report") -> None:
         """Takes the figures of the finished file.

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _FRAMES = 120
 _FASTEST = 1000
+_RATE = 30
+_DEPTH_SCALE = 1000.0
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ class Render:
     """Columns and rows of the pictures; those of the file's first camera otherwise."""
     frames: Annotated[int | None, arg(metavar="N")] = None
     """How many pictures; 120 otherwise, all cameras of FILE.json, and 1 for a .png."""
-    fps: Annotated[float, arg(metavar="R")] = 30.0
-    """Pictures a second."""
+    fps: Annotated[float | None, arg(metavar="R")] = None
+    """Pictures a second; what FILE.json says, or 30, otherwise."""
     levels: Annotated[int | None, arg(metavar="L")] = None
     """Use so many levels only, the coarsest first; all that are there otherwise."""
     depth: Annotated[str | None, arg(metavar="OUT2")] = None
     """Write distances too: 16-bit values in a .png or a folder of them, or a grey film."""
-    depth_scale: Annotated[float, arg(metavar="S")] = 1000.0
-    """Values in the pictures of --depth per unit of the scene: millimetres where a unit is a metre; up to 65535."""
+    depth_scale: Annotated[float | None, arg(metavar="S")] = None
+    """Values in the pictures of --depth per unit of the scene, up to 65535; 1000 otherwise: millimetres of metres."""
     mesh: Annotated[str | None, arg(metavar="M.ply")] = None
     """Write the scene's surface too: triangles with colours, as binary PLY."""
     device: Annotated[str, arg(metavar="auto|cpu|cuda")] = "auto"
@@ -74,14 +77,14 @@ def run(arguments: list[str]) -> int:
     targets = [target for target in (command.out, command.depth, command.mesh) if target is not None]
     if not targets:
         raise ConfigError(f"OUT is missing; usage: {flags.usage(Render)}")
-    if len({str(Path(target).resolve()) for target in targets}) < len(targets):
-        raise ConfigError("OUT, --depth and --mesh are the same file; name one for each")
+    _check_apart(targets)
+    _check_used(command)
     size = None if command.size is None else size_of(command.size)
     if command.frames is not None and command.frames < 1:
         raise ConfigError(f"--frames is {command.frames}; expected at least 1")
-    if not 1 / _FASTEST <= command.fps <= _FASTEST:
+    if command.fps is not None and not 1 / _FASTEST <= command.fps <= _FASTEST:
         raise ConfigError(f"--fps is {command.fps:g}; expected {1 / _FASTEST:g} to {_FASTEST}")
-    if not 0 < command.depth_scale < math.inf:
+    if command.depth_scale is not None and not 0 < command.depth_scale < math.inf:
         raise ConfigError(f"--depth-scale is {command.depth_scale:g}; expected a number above 0")
     _check_mesh(command)
 
@@ -121,6 +124,36 @@ def size_of(text: str) -> tuple[int, int]:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ConfigError(f"--size is {text!r}; expected 1 to {MAX_SIDE} for both")
     return height, width
+
+
+def _check_apart(targets: "Sequence[str]") -> None:
+    """Refuses outputs of which one would be written over another."""
+    places = [Path(target).resolve() for target in targets if target]
+    if len(set(places)) < len(places):
+        raise ConfigError("OUT, --depth and --mesh are the same file; name one for each")
+    for inner, outer in permutations(places, 2):
+        if outer in inner.parents:
+            raise ConfigError(f"of OUT, --depth and --mesh {inner.name} would be in the folder {outer.name}, an output")
+
+
+def _check_used(command: Render) -> None:
+    """Refuses flags that would say nothing."""
+    of_pictures = {"--path": command.path, "--size": command.size, "--frames": command.frames, "--fps": command.fps}
+    for flag, given in of_pictures.items():
+        if given is not None and command.out is None and command.depth is None:
+            raise ConfigError(f"{flag} is of pictures; name OUT or --depth for them, or leave it out")
+    if command.depth_scale is not None and command.depth is None:
+        raise ConfigError("--depth-scale is of the pictures of --depth; name these, or leave it out")
+
+
+def _rate(command: Render) -> Fraction:
+    """Pictures a second."""
+    from fieldpress.cli.cameras_file import rate_of
+
+    listed = (
+        rate_of(Path(command.path)) if command.path is not None and command.path.lower().endswith(".json") else None
+    )
+    return Fraction(command.fps or listed or _RATE).limit_denominator(_FASTEST + 1)
 
 
 def _check_mesh(command: Render) -> None:
@@ -178,7 +211,7 @@ def _film(
 
     renderer = SceneRenderer(decoded.field, scene, decoded.device)
     half = surroundings(scene).distance
-    rate = Fraction(command.fps).limit_denominator(1001)
+    rate = _rate(command)
     timing: dict[str, Any] = {
         "count": len(cameras),
         "frame_rate": (rate.numerator, rate.denominator),
@@ -193,7 +226,7 @@ def _film(
                 picture, distances = renderer.picture(camera)
                 if command.depth is not None:
                     found = distances.numpy()
-                    spool.add(codes(found, command.depth_scale) if measured else grey(found, half))
+                    spool.add(codes(found, command.depth_scale or _DEPTH_SCALE) if measured else grey(found, half))
                 yield picture.numpy()
 
         if command.out is None:
