@@ -194,8 +194,9 @@ class Chunks:
         """Whether the decoder that was found takes the file off the size asked for."""
         if self._steering is None or not self.complete:
             return False
-        grid_bits = 8.0 * sum(len(self.payloads[name]) for name in self._grids)
-        return self._steering.misses(grid_bits, sum(self.guides[n].size(self._tensors[n]) for n in self._decoder))
+        bits = {name: 8.0 * len(self.payloads[name]) for name in self._grids}
+        bits |= {name: self.guides[name].size(self._tensors[name]) for name in self._decoder}
+        return self._steering.misses(bits)
 
     def reopen(self) -> None:
         """Grids that were written can be written again: their tensors hold once more what they held before."""

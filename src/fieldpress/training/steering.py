@@ -92,16 +92,14 @@ class Steering:
     def _told(self, bits: float) -> str:
         return f"{bits / self.pixels:.3g} bpp ({bits / 8:,.0f} bytes)"
 
-    def misses(self, grid_bits: float, other_bits: float) -> bool:
+    def misses(self, bits: Mapping[str, float]) -> bool:
         """Whether a file is off its size because what is not turned came out otherwise than the search took it to be.
 
         Args:
-            grid_bits: Of what was turned, as it is written.
-            other_bits: Of all other chunks. They are what a further search takes them to be.
+            bits: Of all chunks, as they are written. A further search takes what is not turned to be that large.
         """
-        everything = self.framing_bits + other_bits
-        grown, surplus = everything - self._assumed, everything + grid_bits - self.target_bits
-        self._known = everything
+        self._known = self.framing_bits + sum(bits[name] for name in self._others)
+        grown, surplus = self._known - self._assumed, self.framing_bits + sum(bits.values()) - self.target_bits
         return min(abs(grown), abs(surplus)) > TOLERANCE / 2 * self.target_bits
 
     def follow(self) -> None:
