@@ -210,7 +210,7 @@ def nvp_contender(pictures: list[Picture], *, seconds: float, seed: int, batch: 
 
 
 def fieldpress_contender(pictures: list[Picture], *, seconds: float, seed: int, batch: int) -> Contender:
-    """The default preset, within the same training time; its bits are those of a whole file."""
+    """The preset nvp-fit, within the same training time; its bits are those of a whole file."""
     del batch  # the preset has its own
     recipe = PRESETS["nvp-fit"]
     rgb = np.stack(pictures)

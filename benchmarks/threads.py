@@ -4,7 +4,7 @@
 
 Threads that wait for each other can spin or sleep. Spinning ones answer sooner, but keep a core from the one that is
 waited for when something else wants it too. Every measurement is a fresh process with its own environment that trains
-the default preset's field on a generated clip; the settings take turns, so all meet the same noise.
+the field of `nvp-fit` on a generated clip; the settings take turns, so all meet the same noise.
 
 Loads are processes that compute without end, or a second trainer with the same setting. Spins are those of GNU's
 OpenMP, a few nanoseconds each; other libraries know only sleeping and spinning.

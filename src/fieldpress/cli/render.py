@@ -150,9 +150,8 @@ def _rate(command: Render) -> Fraction:
     """Pictures a second."""
     from fieldpress.cli.cameras_file import rate_of
 
-    listed = (
-        rate_of(Path(command.path)) if command.path is not None and command.path.lower().endswith(".json") else None
-    )
+    path = command.path or ""
+    listed = rate_of(Path(path)) if path.lower().endswith(".json") else None
     return Fraction(command.fps or listed or _RATE).limit_denominator(_FASTEST + 1)
 
 
