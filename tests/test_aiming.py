@@ -148,6 +148,17 @@ def test_no_setting_is_tried_twice_at_the_end_of_the_scale(
     assert len(tried) == len(set(tried)) > 1
 
 
+def test_a_file_that_is_better_than_close_is_said(
+    clip: Path, usual: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    wanted = usual - 1.0
+    encode(clip, tmp_path / "a.fpr", rate(), psnr=wanted, **AT)
+    assert not caplog.text
+    monkeypatch.setattr("fieldpress.aiming.CLOSE", 1e-9)
+    report = encode(clip, tmp_path / "b.fpr", rate(), psnr=wanted, **AT)
+    assert f"b.fpr has {report.psnr_rgb:.2f} dB, not the {wanted:g} asked for" in caplog.text
+
+
 # The scale
 
 

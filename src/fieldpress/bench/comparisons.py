@@ -117,6 +117,9 @@ def gain_at_equal_bytes(curve: Curve, base: Curve) -> float | None:
 def worthwhile(curve: Curve) -> Curve:
     """The curve without points that are no better than a smaller one: nobody would take these files.
 
+    Args:
+        curve: Smallest file first.
+
     Example:
         >>> sizes, quality = worthwhile((np.array([1e3, 2e3, 3e3]), np.array([30.0, 29.0, 31.0])))
         >>> sizes.tolist()

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from fieldpress.cli.stopping import Stoppable
-from fieldpress.cli.streams import patient_stderr
 from fieldpress.devices import let_threads_sleep
+from fieldpress.streams import patient_stderr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

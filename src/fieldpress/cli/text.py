@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fieldpress.cli.streams import silence
 from fieldpress.errors import SourceError
+from fieldpress.streams import silence
 
 if TYPE_CHECKING:
     from fieldpress.report import Report

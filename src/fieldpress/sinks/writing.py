@@ -15,6 +15,7 @@ from fieldpress.sinks.timing import Timing
 from fieldpress.sinks.video import write_mkv, write_mp4
 from fieldpress.sinks.whole import earlier_pictures, whole_file, whole_folder
 from fieldpress.sinks.y4m import write_y4m
+from fieldpress.streams import silence
 
 Output = Literal["stdout", "folder", ".mp4", ".mkv", ".y4m", ".png"]
 
@@ -153,8 +154,6 @@ def _write_stdout(pictures: Iterator[NDArray[np.uint8]], timing: Timing) -> None
         write_y4m(stream, pictures, timing)
     except BrokenPipeError:
         # Python flushes standard output once more when it exits, and would complain: let that go nowhere.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        silence(sys.stdout.fileno())
     except OSError as error:
         raise SourceError(f"standard output cannot be written: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
 """Standard error that nobody may read any more, and standard streams that are closed.
 
 What a command says about its work is no reason to give the work up: on a pipe that was closed, a full disk or a
-terminal that has gone, it goes on in silence. What it was asked to print is another matter (``text.py``).
+terminal that has gone, it goes on in silence. What it was asked to print is another matter (``cli/text.py``).
 """
 
 import os
