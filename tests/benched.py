@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from clips import moving_pictures
-from fieldpress.bench.points import POINTS
+from fieldpress.bench.points.point import POINTS
 from fieldpress.sinks.png import png
 
 FRAMES, HEIGHT, WIDTH = 5, 24, 32

@@ -9,8 +9,8 @@ from pressed import CLIP, press
 
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.results import Row
-from fieldpress.bench.runs import RUNS, Run, plan_runs
+from fieldpress.bench.runs.results import Row
+from fieldpress.bench.runs.run import RUNS, Run, plan_runs
 from fieldpress.bench.studies import Study
 from fieldpress.training.config import Budget
 

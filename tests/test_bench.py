@@ -18,18 +18,19 @@ from benched import SIZES, curve_of, record
 
 from clips import moving_pictures, rgb_frame, write_clip, write_picture
 from fieldpress import container
-from fieldpress.bench import bench, program
-from fieldpress.bench.axis import settings
-from fieldpress.bench.benchplan import Curve, sensible, widened
-from fieldpress.bench.benchtable import difference_lines, table_markdown
+from fieldpress.bench import bench
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.codec import Clipped, Scale
-from fieldpress.bench.codecs import CODECS, STILL_CODECS, VIDEO_CODECS, anchor
-from fieldpress.bench.curves import curves
-from fieldpress.bench.pointjob import PointJob
-from fieldpress.bench.points import CodecPoint, FieldPoint, read_point
-from fieldpress.bench.summary import codec_files, differences, means, summary_json
-from fieldpress.bench.thirdparty import third_party
+from fieldpress.bench.codecs import program
+from fieldpress.bench.codecs.codec import Clipped, Scale
+from fieldpress.bench.codecs.known import CODECS, STILL_CODECS, VIDEO_CODECS, anchor
+from fieldpress.bench.points.axis import settings
+from fieldpress.bench.points.curves import curves
+from fieldpress.bench.points.plan import Curve, sensible, widened
+from fieldpress.bench.points.point import CodecPoint, FieldPoint, read_point
+from fieldpress.bench.points.pointjob import PointJob
+from fieldpress.bench.points.thirdparty import third_party
+from fieldpress.bench.reports.benchtable import difference_lines, table_markdown
+from fieldpress.bench.reports.summary import codec_files, differences, means, summary_json
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.presets import recipe
@@ -462,7 +463,7 @@ def test_a_point_of_a_third_party_that_is_wrong(tmp_path: Path, change: dict[str
 
 
 def test_a_lossy_codec_is_fed_the_planes_of_a_source_that_has_them(tmp_path: Path):
-    from fieldpress.bench.footage import footage, samples
+    from fieldpress.bench.codecs.footage import footage, samples
     from fieldpress.sources import load
 
     pictures = [rgb_frame(picture) for picture in moving_pictures(3, HEIGHT, WIDTH)]
@@ -481,8 +482,8 @@ def test_a_lossy_codec_is_fed_the_planes_of_a_source_that_has_them(tmp_path: Pat
 
 @pytest.mark.parametrize("name", [*STILL_CODECS, "jpeg:default:444", "x264:veryfast", "svtav1:10", "x265:ultrafast"])
 def test_a_codec_gives_back_about_what_it_was_fed(tmp_path: Path, name: str):
-    from fieldpress.bench import streams
-    from fieldpress.bench.footage import footage, tagged
+    from fieldpress.bench.codecs import streams
+    from fieldpress.bench.codecs.footage import footage, tagged
     from fieldpress.metrics import picture_psnr
     from fieldpress.sources import load
     from fieldpress.sources.colour import PictureReader
@@ -501,8 +502,8 @@ def test_a_codec_gives_back_about_what_it_was_fed(tmp_path: Path, name: str):
 
 
 def test_a_stream_that_holds_too_few_pictures_is_an_error(tmp_path: Path):
-    from fieldpress.bench import streams
-    from fieldpress.bench.footage import footage
+    from fieldpress.bench.codecs import streams
+    from fieldpress.bench.codecs.footage import footage
     from fieldpress.sources import load
 
     path = write_picture(tmp_path / "a.png", rgb_frame(moving_pictures(1)[0]), "png")

@@ -8,9 +8,9 @@ import pytest
 from benched import curve_of, with_pictures
 from browsed import browsed
 
-from fieldpress.bench.benchfigures import at_equal_bytes
-from fieldpress.bench.benchpage import page
-from fieldpress.bench.curves import curves
+from fieldpress.bench.points.curves import curves
+from fieldpress.bench.reports.benchfigures import at_equal_bytes
+from fieldpress.bench.reports.benchpage import page
 
 pytest.importorskip("bjontegaard", reason="the extra bench is not installed")
 

@@ -18,13 +18,13 @@ import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
 from fieldpress.bench import study as study_module
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.comparisons import bd_rate, findings, gain_at_equal_bytes, worthwhile
-from fieldpress.bench.encoding import RunJob
-from fieldpress.bench.runs import Run, plan_runs, with_settings
+from fieldpress.bench.reports.verdicts import lost, won
+from fieldpress.bench.runs.comparisons import bd_rate, findings, gain_at_equal_bytes, worthwhile
+from fieldpress.bench.runs.run import Run, plan_runs, with_settings
+from fieldpress.bench.runs.runjob import RunJob
+from fieldpress.bench.runs.traincurve import BINS, TrainingCurve
 from fieldpress.bench.studies import NAMES, Comparison, Study, Variation, studies
 from fieldpress.bench.studies.turning import CRFS
-from fieldpress.bench.traincurve import BINS, TrainingCurve
-from fieldpress.bench.verdicts import lost, won
 from fieldpress.checks import check_plan
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError

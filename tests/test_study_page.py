@@ -9,8 +9,8 @@ import pytest
 from browsed import browsed
 from studied import clip_in, studied
 
-from fieldpress.bench.charts import Axis, Line, Point, chart, ticks
-from fieldpress.bench.page import page
+from fieldpress.bench.reports.charts import Axis, Line, Point, chart, ticks
+from fieldpress.bench.reports.studypage import page
 from fieldpress.bench.studies import studies
 from fieldpress.training.config import Budget
 

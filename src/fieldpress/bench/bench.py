@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from fieldpress.bench import bdrate
-from fieldpress.bench.benchpage import page
-from fieldpress.bench.benchplan import WIDENINGS, Curve, check_pictures, plan_codecs, plan_fields, sensible, widened
-from fieldpress.bench.benchtable import table_markdown
 from fieldpress.bench.clips import clips_of
-from fieldpress.bench.curves import BenchCurve, curves
 from fieldpress.bench.folder import open_folder
 from fieldpress.bench.outcome import Outcome
-from fieldpress.bench.pointjob import PointJob
-from fieldpress.bench.points import POINTS, FieldPoint, Point, read_point
+from fieldpress.bench.points.curves import BenchCurve, curves
+from fieldpress.bench.points.plan import WIDENINGS, Curve, check_pictures, plan_codecs, plan_fields, sensible, widened
+from fieldpress.bench.points.point import POINTS, FieldPoint, Point, read_point
+from fieldpress.bench.points.pointjob import PointJob
+from fieldpress.bench.points.thirdparty import THIRD_PARTY, third_party
+from fieldpress.bench.reports.benchpage import page
+from fieldpress.bench.reports.benchtable import table_markdown
+from fieldpress.bench.reports.summary import codec_files, summary_json
 from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
-from fieldpress.bench.summary import codec_files, summary_json
-from fieldpress.bench.thirdparty import THIRD_PARTY, third_party
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError
 from fieldpress.jobs import JobsProgress, run_jobs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fieldpress
-from fieldpress.bench import program
+from fieldpress.bench.codecs import program
 from fieldpress.bench.machine import machine
 
 

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fieldpress.bench.clips import clips_of
-from fieldpress.bench.encoding import RunJob
 from fieldpress.bench.folder import open_folder
 from fieldpress.bench.outcome import Outcome
-from fieldpress.bench.page import page
+from fieldpress.bench.reports.studypage import page
 from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
-from fieldpress.bench.results import Row, results_json, table_markdown
-from fieldpress.bench.runs import RUNS, Run, plan_runs, read_record
+from fieldpress.bench.runs.results import Row, results_json, table_markdown
+from fieldpress.bench.runs.run import RUNS, Run, plan_runs, read_record
+from fieldpress.bench.runs.runjob import RunJob
 from fieldpress.bench.studies import studies
 from fieldpress.checks import check_plan
 from fieldpress.devices import choose_device

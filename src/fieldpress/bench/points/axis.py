@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fieldpress.bench.codec import Scale
+from fieldpress.bench.codecs.codec import Scale
 from fieldpress.compressors import Dictionary, Entropy, Uniform, Video
 from fieldpress.compressors.base import Compressor
 from fieldpress.errors import ConfigError

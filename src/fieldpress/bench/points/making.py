@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING, Any
 
-from fieldpress.bench import streams
-from fieldpress.bench.encoding import encoded
-from fieldpress.bench.footage import footage, tagged
-from fieldpress.bench.measuring import Shown
-from fieldpress.bench.peak import PeakMemory
-from fieldpress.bench.points import CodecPoint, FieldPoint
+from fieldpress.bench.codecs import streams
+from fieldpress.bench.codecs.footage import footage, tagged
+from fieldpress.bench.points.measuring import Shown
+from fieldpress.bench.points.peak import PeakMemory
+from fieldpress.bench.points.point import CodecPoint, FieldPoint
+from fieldpress.bench.runs.runjob import encoded
 from fieldpress.jobs import Report
 from fieldpress.reading import decode
 from fieldpress.sources import Observations, load

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fieldpress.bench.charts import Axis, Line, Point, chart
-from fieldpress.bench.comparisons import Finding
-from fieldpress.bench.markup import cell, figure, table
-from fieldpress.bench.pictures import closest, side_by_side
-from fieldpress.bench.results import Row, by_point
+from fieldpress.bench.reports.charts import Axis, Line, Point, chart
+from fieldpress.bench.reports.markup import cell, figure, table
+from fieldpress.bench.reports.pictures import closest, side_by_side
+from fieldpress.bench.reports.verdicts import decibels, percent, signed
+from fieldpress.bench.runs.comparisons import Finding
+from fieldpress.bench.runs.results import Row, by_point
 from fieldpress.bench.studies import Study
-from fieldpress.bench.verdicts import decibels, percent, signed
 
 _EARLY = 0.06
 """Share of the budget whose low PSNR a training chart leaves out."""

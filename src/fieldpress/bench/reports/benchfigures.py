@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from fieldpress.bench.charts import Axis, Line, Point, chart
-from fieldpress.bench.curves import QUALITIES, BenchCurve, CurvePoint
-from fieldpress.bench.markup import figure
+from fieldpress.bench.points.curves import QUALITIES, BenchCurve, CurvePoint
+from fieldpress.bench.reports.charts import Axis, Line, Point, chart
+from fieldpress.bench.reports.markup import figure
 
 _RATE = Axis("bits per pixel", True)
 _NAMES = {"rgb": "RGB", "y": "luma"}

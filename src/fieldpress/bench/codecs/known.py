@@ -1,6 +1,6 @@
 """The codecs that a bench knows, by name."""
 
-from fieldpress.bench.codec import Anchor, Codec, Scale
+from fieldpress.bench.codecs.codec import Anchor, Codec, Scale
 from fieldpress.config import unknown
 from fieldpress.errors import ConfigError
 from fieldpress.pixels import Ycbcr

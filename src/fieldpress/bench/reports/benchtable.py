@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from fieldpress.bench.curves import QUALITIES, BenchCurve, CurvePoint
-from fieldpress.bench.summary import differences, means
+from fieldpress.bench.points.curves import QUALITIES, BenchCurve, CurvePoint
+from fieldpress.bench.reports.summary import differences, means
 
 POINT_COLUMNS = (
     "clip", "codec", "quality", "bytes", "bpp", "RGB dB", "luma dB", "SSIM", "MS-SSIM", "VMAF",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fieldpress.bench import program
+from fieldpress.bench.codecs import program
 from fieldpress.errors import SourceError
 from fieldpress.metrics import MS_SSIM_LEAST_SIDE, luma, ms_ssim, picture_psnr, ssim
 from fieldpress.sources import Observations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldpress.bench.bdrate import Curve, bjontegaard_package, difference
-from fieldpress.bench.results import Row
+from fieldpress.bench.runs.results import Row
 from fieldpress.bench.studies import Study
 
 CLEAR_GAIN = 0.05

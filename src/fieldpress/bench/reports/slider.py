@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from fieldpress.bench.benchfigures import at_equal_bytes
-from fieldpress.bench.curves import BenchCurve
-from fieldpress.bench.markup import figure
-from fieldpress.bench.pictures import middle_part, read_png
+from fieldpress.bench.points.curves import BenchCurve
+from fieldpress.bench.reports.benchfigures import at_equal_bytes
+from fieldpress.bench.reports.markup import figure
+from fieldpress.bench.reports.pictures import middle_part, read_png
 from fieldpress.sinks.png import png
 
 

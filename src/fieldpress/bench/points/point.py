@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.axis import Setting
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.codec import Anchor, Clipped
+from fieldpress.bench.codecs.codec import Anchor, Clipped
 from fieldpress.bench.kept import name_of, read_kept
+from fieldpress.bench.points.axis import Setting
 from fieldpress.config import to_plain
 from fieldpress.training.config import Budget
 

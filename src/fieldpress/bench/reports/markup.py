@@ -35,7 +35,7 @@ def head(title: str, *sheets: str) -> str:
 
 def resource(name: str) -> str:
     """A style sheet or a script of this package."""
-    return files("fieldpress.bench").joinpath(name).read_text()
+    return files("fieldpress.bench.reports").joinpath(name).read_text()
 
 
 def table(

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fieldpress.bench.curves import QUALITIES, BenchCurve
 from fieldpress.bench.kept import slug
+from fieldpress.bench.points.curves import QUALITIES, BenchCurve
 from fieldpress.bench.provenance import provenance
 
 SCHEMA = "fieldpress-bench"

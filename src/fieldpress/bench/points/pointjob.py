@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldpress.bench.making import Made, by_codec, by_preset
-from fieldpress.bench.measuring import Shown, measure
-from fieldpress.bench.points import POINTS, CodecPoint, Point
+from fieldpress.bench.points.making import Made, by_codec, by_preset
+from fieldpress.bench.points.measuring import Shown, measure
+from fieldpress.bench.points.point import POINTS, CodecPoint, Point
 from fieldpress.bench.provenance import provenance
 from fieldpress.jobs import Report
 from fieldpress.saving import save

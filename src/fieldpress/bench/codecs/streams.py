@@ -16,8 +16,8 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from fieldpress.bench import program
-from fieldpress.bench.codec import FRAME_RATE, Anchor, Clipped
+from fieldpress.bench.codecs import program
+from fieldpress.bench.codecs.codec import FRAME_RATE, Anchor, Clipped
 from fieldpress.errors import SourceError
 from fieldpress.jobs import Report
 

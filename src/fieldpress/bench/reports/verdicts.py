@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from fieldpress.bench.comparisons import Finding, Spread
+from fieldpress.bench.runs.comparisons import Finding, Spread
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 

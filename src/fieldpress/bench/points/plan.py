@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fieldpress.bench import program
-from fieldpress.bench.axis import settings
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.codec import Anchor
-from fieldpress.bench.codecs import STILL_CODECS, VIDEO_CODECS, anchor
-from fieldpress.bench.points import CodecPoint, FieldPoint, clipped
+from fieldpress.bench.codecs import program
+from fieldpress.bench.codecs.codec import Anchor
+from fieldpress.bench.codecs.known import STILL_CODECS, VIDEO_CODECS, anchor
+from fieldpress.bench.points.axis import settings
+from fieldpress.bench.points.point import CodecPoint, FieldPoint, clipped
 from fieldpress.checks import check_plan
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.presets import Recipe, recipe

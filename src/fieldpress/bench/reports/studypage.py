@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from fieldpress.bench import markup, sections
 from fieldpress.bench.bdrate import NEEDS_BJONTEGAARD, bjontegaard_package
-from fieldpress.bench.comparisons import findings
 from fieldpress.bench.machine import machine
-from fieldpress.bench.results import COLUMNS, WORDS, Row, table
+from fieldpress.bench.reports import markup, sections
+from fieldpress.bench.reports.verdicts import lost, won
+from fieldpress.bench.runs.comparisons import findings
+from fieldpress.bench.runs.results import COLUMNS, WORDS, Row, table
 from fieldpress.bench.studies import Study
-from fieldpress.bench.verdicts import lost, won
 from fieldpress.training.config import Budget
 
 

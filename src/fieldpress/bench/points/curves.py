@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fieldpress.bench import bdrate
-from fieldpress.bench.points import OURS
+from fieldpress.bench.points.point import OURS
 
 FIGURES = (
     "bytes", "bpp", "psnr_rgb", "psnr_y", "ssim", "ms_ssim", "vmaf",

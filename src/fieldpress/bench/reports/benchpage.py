@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from fieldpress.bench import markup
-from fieldpress.bench.benchfigures import decoding, pictures_psnr, rate_distortion, time_against_rate
-from fieldpress.bench.benchtable import (
+from fieldpress.bench.points.curves import QUALITIES, BenchCurve
+from fieldpress.bench.provenance import provenance
+from fieldpress.bench.reports import markup
+from fieldpress.bench.reports.benchfigures import decoding, pictures_psnr, rate_distortion, time_against_rate
+from fieldpress.bench.reports.benchtable import (
     BD_COLUMNS,
     BD_MEANINGS,
     BD_WORDS,
@@ -16,9 +18,7 @@ from fieldpress.bench.benchtable import (
     difference_lines,
     point_lines,
 )
-from fieldpress.bench.curves import QUALITIES, BenchCurve
-from fieldpress.bench.provenance import provenance
-from fieldpress.bench.slider import slider
+from fieldpress.bench.reports.slider import slider
 
 
 def page(curves: Sequence[BenchCurve], folder: Path, command: str | None, failures: Mapping[str, str]) -> str:

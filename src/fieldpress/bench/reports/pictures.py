@@ -11,8 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldpress.bench.results import Row
-from fieldpress.bench.runs import RUNS
+from fieldpress.bench.runs.results import Row
+from fieldpress.bench.runs.run import RUNS
 from fieldpress.metrics import picture_psnr
 from fieldpress.reading import open_file
 from fieldpress.sinks.png import png

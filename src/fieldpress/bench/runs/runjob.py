@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fieldpress.bench.runs import Run
+from fieldpress.bench.runs.run import Run
 from fieldpress.jobs import Report
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class RunJob:
         Raises:
             FieldpressError: The run is impossible.
         """
-        from fieldpress.bench.traincurve import TrainingCurve
+        from fieldpress.bench.runs.traincurve import TrainingCurve
         from fieldpress.config import to_plain
         from fieldpress.saving import save
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldpress.bench.runs import RUNS, Run, shown_fact
+from fieldpress.bench.runs.run import RUNS, Run, shown_fact
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Row:
     report: dict[str, Any]
     """Fields of :class:`fieldpress.report.Report`."""
     training: dict[str, Any]
-    """The training curve, of :class:`fieldpress.bench.traincurve.TrainingCurve`."""
+    """The training curve, of :class:`fieldpress.bench.runs.traincurve.TrainingCurve`."""
 
     @property
     def place(self) -> tuple[str, str, str]:

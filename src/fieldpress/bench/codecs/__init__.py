@@ -1,0 +1,1 @@
+"""Codecs that a bench compares with, and how they are run."""

@@ -1,0 +1,1 @@
+"""The points of a bench: codec or preset, clip, quality and seed."""

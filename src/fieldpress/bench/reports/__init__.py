@@ -1,0 +1,1 @@
+"""What a study or a bench leaves behind: pages, tables, summaries."""

@@ -1,0 +1,1 @@
+"""The runs of a study: variation, clip and seed."""
