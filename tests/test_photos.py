@@ -54,6 +54,11 @@ def error_of(path: Path, **how: Any) -> str:
     return message
 
 
+def change_table(folder: Path, changes: dict[str, Any]) -> None:
+    path = folder / "transforms.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 def assert_tells_the_truth(photo: Photo, scene: Scene) -> None:
     """Every ray through a pixel meets the scene in the colour that is stored there, and nothing where it is clear."""
     rays = photo.camera.rays()
@@ -239,6 +244,67 @@ def test_validation_pictures_are_passed_over_where_test_pictures_are(shots: list
     assert names(load_photos(folder).test) == ["img_002", "img_005"]
 
 
+@pytest.mark.parametrize("before", ["./images/", ".\\images\\", "{folder}/images/", "images/../images/"])
+def test_names_in_lists_need_not_be_written_as_in_frames(before: str, shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    named = [f"{before.format(folder=folder)}img_{index:03}.png" for index in range(10)]
+    change_table(folder, {"train_filenames": named[:7], "test_filenames": named[8:9]})
+    photos = load_photos(folder)
+    assert names(photos.train) == [f"img_{index:03}" for index in range(7)]
+    assert names(photos.test) == ["img_008"]
+
+
+def test_a_list_of_what_is_held_out_is_enough(shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    change_table(folder, {"test_filenames": ["images/img_004.png", "images/img_005.png"]})
+    assert names(load_photos(folder).test) == ["img_004", "img_005"]
+    assert len(load_photos(folder).train) == 8
+
+
+def test_a_list_that_names_no_frame_is_refused(shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    change_table(folder, {"test_filenames": ["elsewhere/img_004.png"]})
+    assert "'test_filenames' names none of its frames (the first: 'elsewhere/img_004.png')" in error_of(folder)
+
+
+def test_masks_are_said_not_to_be_used(shots: list[Shot], tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    load_photos(folder)
+    assert "mask" not in caplog.text
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    change_table(folder, {"frames": [frame | {"mask_path": "masks/1.png"} for frame in frames]})
+    load_photos(folder)
+    assert "masks ('mask_path') are not used" in caplog.text
+
+
+def test_fields_of_view_may_be_in_degrees(shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "instant-ngp", shots)
+    lens = load_photos(folder).train[0].camera.lens
+    table = json.loads((folder / "transforms.json").read_text())
+    kept = {key: value for key, value in table.items() if not key.startswith(("fl_", "camera_angle"))}
+    degrees = math.degrees(2 * math.atan(lens.width / 2 / lens.fx))
+    (folder / "transforms.json").write_text(json.dumps(kept | {"x_fov": degrees}))
+    assert load_photos(folder).train[0].camera.lens.fx == pytest.approx(lens.fx)
+
+
+@pytest.mark.parametrize("moved", ["sparse/1", "colmap/sparse/0"])
+@pytest.mark.parametrize("pictures", ["images", "input", "images_2"])
+def test_a_model_of_colmap_is_found_where_tools_leave_it(moved: str, pictures: str, shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "colmap-binary", shots)
+    assert len(all_of(load_photos(folder / "sparse"))) == 10
+    (folder / "images").rename(folder / pictures)
+    (folder / moved).parent.mkdir(parents=True, exist_ok=True)
+    (folder / "sparse" / "0").rename(folder / moved)
+    assert len(all_of(load_photos(folder))) == 10
+
+
+def test_a_model_of_colmap_of_undistorted_pictures_is_found(shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene" / "dense", "colmap-binary", shots)
+    for file in (folder / "sparse" / "0").iterdir():
+        file.rename(folder / "sparse" / file.name)
+    assert len(all_of(load_photos(folder.parent))) == 10
+
+
 def test_the_json_file_itself_may_be_named(shots: list[Shot], tmp_path: Path):
     folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
     photos = load_photos(folder / "transforms.json")
@@ -266,7 +332,7 @@ def test_a_json_file_is_taken_for_posed_photographs(tmp_path: Path):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".JPEG", ".webp"])
 def test_a_missing_extension_is_found(dialect: str, suffix: str, shots: list[Shot], tmp_path: Path):
     folder = write_scene(tmp_path / "scene", dialect, shots[:3], with_extension=False, suffix=suffix)
     assert len(all_of(load_photos(folder))) == 3
@@ -338,6 +404,22 @@ def test_absolute_paths_of_this_machine_are_followed(shots: list[Shot], tmp_path
     assert len(all_of(load_photos(tmp_path / "list"))) == 10
 
 
+@pytest.mark.parametrize("before", ["/home/someone/lego", "C:\\lego", "data/lego", "../lego"])
+@pytest.mark.parametrize("stored", ["train", "images", "images/train", ""])
+def test_pictures_are_found_by_ever_fewer_parts_of_their_path(before: str, stored: str, tmp_path: Path):
+    (tmp_path / stored).mkdir(parents=True, exist_ok=True)
+    (tmp_path / stored / "r_0.png").touch()
+    assert find_picture(f"{before}/train/r_0", [tmp_path]) == tmp_path / stored / "r_0.png"
+    assert find_picture(f"{before}/train/r_1", [tmp_path]) is None
+
+
+def test_of_files_of_one_name_the_one_in_the_listed_folder_is_taken(tmp_path: Path):
+    for folder in ("left", "right", "images"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    assert find_picture("/there/right/1.png", [tmp_path]) == tmp_path / "right" / "1.png"
+
+
 def test_backslashes_in_relative_paths_are_understood(tmp_path: Path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.jpg").touch()
@@ -377,6 +459,53 @@ def test_a_point_that_is_nowhere_is_refused(dialect: str, shots: list[Shot], tmp
     wrong = POINTS.copy()
     wrong[2, 1] = np.nan
     assert "point 2 is at [0.0, nan, 0.125]" in error_of(write_scene(tmp_path / "s", dialect, shots, points=wrong))
+
+
+def ply(kind: str, places: np.ndarray) -> bytes:
+    """A .ply file of points with colours, after an element that is not of interest."""
+    head = (
+        f"ply\nformat {kind} 1.0\ncomment made up\nelement camera 1\nproperty int id\nelement vertex {len(places)}\n"
+        "property uchar red\nproperty float x\nproperty double y\nproperty float32 z\n"
+        "element face 0\nproperty list uchar int vertex_indices\nend_header\n"
+    ).encode()
+    if kind == "ascii":
+        return head + b"7\n" + "".join(f"255 {x} {y} {z}\n" for x, y, z in places.tolist()).encode()
+    order = "<" if kind == "binary_little_endian" else ">"
+    rows = np.zeros(len(places), [("red", "u1"), ("x", f"{order}f4"), ("y", f"{order}f8"), ("z", f"{order}f4")])
+    rows["x"], rows["y"], rows["z"] = places.T
+    return head + b"\0" * 4 + rows.tobytes()
+
+
+PLY_KINDS = ("ascii", "binary_little_endian", "binary_big_endian")
+
+
+@pytest.mark.parametrize("kind", PLY_KINDS)
+def test_points_of_nerfstudio_come_along(kind: str, shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    change_table(folder, {"ply_file_path": "sparse_pc.ply"})
+    assert load_photos(folder).points is None  # the file is not there
+    (folder / "sparse_pc.ply").write_bytes(ply(kind, POINTS))
+    np.testing.assert_array_equal(load_photos(folder).points, POINTS.astype(np.float32))
+    (folder / "sparse_pc.ply").write_bytes(ply(kind, POINTS[:0]))
+    assert load_photos(folder).points is None
+
+
+@pytest.mark.parametrize("kind", PLY_KINDS)
+def test_a_hostile_file_of_points_is_refused(kind: str, shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots[:3])
+    change_table(folder, {"ply_file_path": "sparse_pc.ply"})
+    path, good = folder / "sparse_pc.ply", ply(kind, POINTS)
+    for size in range(0, len(good) - 8, 7):
+        path.write_bytes(good[:size])
+        assert "sparse_pc.ply: " in error_of(folder)
+    for before, after in [
+        *((b"vertex 4", wrong) for wrong in (b"vertex 99999999999", b"vertex -1", b"vertex 5", b"corner 4")),
+        *((b"float x", wrong) for wrong in (b"float y", b"half x", b"list int int x")),
+        *((b"camera 1", wrong) for wrong in (b"camera 9999999", b"camera one")),
+        *((b"int id", b"list int int id"), (b"comment", b"junk"), (kind.encode(), b"middle_endian")),
+    ]:
+        path.write_bytes(good.replace(before, after))
+        assert "sparse_pc.ply: is no .ply file with points: " in error_of(folder)
 
 
 def test_a_hostile_array_of_points_is_refused(shots: list[Shot], tmp_path: Path):

@@ -107,12 +107,23 @@ def test_a_file_that_is_cut_short_decodes_to_its_last_whole_level(data: bytes, c
     assert np.array_equal(pictures_of(Path("a.png"))[0], decode(data, levels=2)[0])
 
 
-def test_a_file_without_a_whole_level_is_refused(data: bytes, refused: Refused):
+def test_a_file_without_a_whole_level_shows_nothing(data: bytes, refused: Refused):
     end = container.level_ends(data)[0]
     Path("cut.fpr").write_bytes(data[: end - 1])
     told = f"cut.fpr: the file is cut short: it has {end - 1} of {len(data)} bytes"
-    for command in ("decode cut.fpr a.png", "info cut.fpr"):
-        assert refused(command) == f"{told}, and its first level ends at byte {end}"
+    assert refused("decode cut.fpr a.png") == f"{told}, and its first level ends at byte {end}"
+
+
+def test_the_header_alone_tells_where_the_levels_end(data: bytes, capsys: pytest.CaptureFixture[str]):
+    # So a client that reads ranges of a file on a server knows what to ask for.
+    parts = container.sizes(data)
+    Path("head.fpr").write_bytes(data[: sum(part.bytes for part in parts[: container.OWN_PARTS])])
+    assert main(["info", "head.fpr", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [level["bytes"] for level in told["levels"]] == list(container.level_ends(data))
+    assert told["whole_bytes"] == len(data)
+    assert main(["info", "head.fpr"]) == 0
+    assert f"of {len(data):,} bytes are there, nothing to show yet\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("out", ["a.mp4", "a.mkv", "a.y4m", "-"])
@@ -313,6 +324,21 @@ def test_a_transforms_json_is_a_path(data: bytes):
     for number, picture in enumerate(decode(data)):
         # The pose of the file is rounded to a millionth.
         assert np.abs(pictures_of(Path(f"out/{number:04}.png"))[0].astype(int) - picture).max() <= 1
+
+
+def test_a_file_of_cameras_needs_no_names_and_has_no_parts(data: bytes):
+    write_scene(Path("photos"), "nerfstudio", shoot(Scene(), small_orbit()), held_out=(1,))
+    table = json.loads(Path("photos/transforms.json").read_text())
+    assert main(["render", "scene.fpr", "all", "--path", "photos/transforms.json"]) == 0
+    for frame in table["frames"]:
+        del frame["file_path"]
+    Path("poses.json").write_text(json.dumps(table))
+    assert main(["render", "scene.fpr", "nameless", "--path", "poses.json"]) == 0
+    for folder in ("all", "nameless"):
+        shown = [pictures_of(path)[0] for path in sorted(Path(folder).iterdir())]
+        assert len(shown) == len(decode(data))
+        for picture, own in zip(shown, decode(data), strict=True):
+            assert np.abs(picture.astype(int) - own).max() <= 1
 
 
 def camera_path_file(**changed: object) -> None:

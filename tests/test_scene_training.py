@@ -22,7 +22,8 @@ from fieldpress.errors import ConfigError
 from fieldpress.field import FieldConfig
 from fieldpress.presets import recipe
 from fieldpress.signals.space import Space
-from fieldpress.sources.photos import Photo, load_photos
+from fieldpress.sources.photos import Photo, Photos, load_photos
+from fieldpress.subjects.scene import Scene as Subject
 from fieldpress.training.checkpoint import checkpoint_path
 from fieldpress.training.config import Budget
 from fieldpress.training.layout import space_of
@@ -342,6 +343,40 @@ def test_photographs_that_all_look_the_same_way_are_learned(tmp_path: Path):
     preset = replace(preset, grids=replace(preset.grids, coarsest=4, finest=5))
     report = encode(write_scene(tmp_path / "scene", "nerfstudio", shots), tmp_path / "out.fpr", preset, steps=150)
     assert report.psnr_rgb > 13
+
+
+def test_a_clear_pixel_does_not_make_an_object_of_a_scene():
+    shots = shoot(Scene(), small_views(6))
+    clear = [np.mean(shot.rgba[..., 3] < 128) for shot in shots]
+    assert min(clear) > 0.1
+
+    def space(alphas: list[np.ndarray | None]) -> Space:
+        photos = [
+            Photo(camera_of(shot.view), shot.rgba[..., :3], alpha, shot.name)
+            for shot, alpha in zip(shots, alphas, strict=True)
+        ]
+        return Subject(Photos(tuple(photos), (), None, "scene")).signal.space
+
+    opaque = np.full_like(shots[0].rgba[..., 3], 255)
+    nearly = opaque.copy()
+    nearly[3, 4] = 0
+    assert not space([shot.rgba[..., 3] for shot in shots]).contracted
+    assert space([nearly] * 6).contracted
+    assert space([None] * 6).contracted
+    assert space([shots[0].rgba[..., 3], shots[1].rgba[..., 3], *[None] * 4]).contracted
+
+
+@pytest.mark.parametrize("setting", ["start=tucker", "sampling=frames", "loss=psnr", "precision=mixed"])
+def test_what_only_clips_have_a_use_for_is_refused_before_training(setting: str, source: Path, tmp_path: Path):
+    name, value = setting.split("=")
+    chosen = replace(
+        small("radiance-vq"),
+        training=replace(
+            small("radiance-vq").training, **{name: value}, **({"sampling": "frames"} if name == "loss" else {})
+        ),
+    )
+    with pytest.raises(ConfigError, match="which is for clips; of posed photographs it is"):
+        encode(source, tmp_path / "a.fpr", chosen, steps=10**9)
 
 
 def test_every_level_of_a_hash_grid_is_trained(encoded: Callable[..., Any]):

@@ -297,6 +297,29 @@ def test_a_space_that_makes_no_sense_is_refused(change: dict[str, Any], message:
         replace(BOX, **change)
 
 
+def rendered_at(shift: float, scale: float) -> torch.Tensor:
+    """The same picture of a scene whose world has another zero and another unit."""
+    scene = decoded()
+    signal = scene.signal
+    assert isinstance(signal, Radiance)
+    matrix = np.array(signal.space.matrix).reshape(4, 4)
+    matrix[:3, :3] /= scale
+    matrix[:3, 3] -= matrix[:3, :3] @ np.full(3, shift)
+    camera = signal.camera(1)
+    x, y, z = (value * scale + shift for value in camera.pose.position)
+    moved = Camera(camera.lens, Pose((x, y, z), camera.pose.turn))
+    space = Space(tuple(matrix.ravel().tolist()), False, 0.0)
+    there = Radiance.seen_by((moved,), space, signal.background, signal.observed)
+    return SceneRenderer(scene.field, there).picture(there.camera(0))[0]
+
+
+def test_a_scene_may_be_far_from_the_zero_of_its_world_and_of_any_size():
+    here = rendered_at(0.0, 1.0)
+    assert (rendered_at(4.5e6, 1.0).int() - here.int()).abs().max() <= 1
+    assert (rendered_at(0.0, 1e-6).int() - here.int()).abs().max() <= 1
+    assert (rendered_at(0.0, 1e6).int() - here.int()).abs().max() <= 1
+
+
 @pytest.mark.parametrize("contracted", [False, True])
 def test_a_space_that_is_flat_shows_something_all_the_same(contracted: bool):
     # A hostile header may say so: no number is too bad for a picture.

@@ -92,8 +92,8 @@ class SceneRenderer:
         count = len(origins)
         path = lay(self._signal.space, origins, directions)
         rays = path.hit.nonzero()[:, 0]
-        absorbed, absorbed_by_seen, opacity, far = origins.new_zeros(4, count)
-        colours = origins.new_zeros(count, 3)
+        absorbed, absorbed_by_seen, opacity, far = directions.new_zeros(4, count)
+        colours = directions.new_zeros(count, 3)
         for first in range(0, self._bins, _STRETCH):
             samples = sample(path.part(rays), self._bins, self._occupancy, among=(first, first + _STRETCH))
             samples = samples._replace(rays=rays[samples.rays])
@@ -109,7 +109,7 @@ class SceneRenderer:
             seen = answer.colours(worth, directions.index_select(0, on))
             colours.index_add_(0, on, seen.mul_(weights).T)
             rays = rays[absorbed[rays] < _OPAQUE]
-        behind = torch.tensor(self._signal.background, device=origins.device)
+        behind = torch.tensor(self._signal.background, device=directions.device)
         colours += (1 - opacity[:, None]) * behind
         return Seen(colours, opacity, far / opacity.clamp_min(1e-6))
 

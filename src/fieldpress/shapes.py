@@ -171,7 +171,7 @@ class ShapeView(Pictures):
 def picture(distances: Distances, camera: Camera) -> UInt8[Tensor, "h w 3"]:
     """What a camera sees."""
     rays = camera.rays()
-    origins, directions = (torch.from_numpy(part).to(distances.device) for part in rays)
+    origins, directions = (torch.from_numpy(part).float().to(distances.device) for part in rays)
     hits = trace(distances, origins, directions)
     return draw(hits.rays, shade(distances.normals(hits.places), camera), camera)
 

@@ -1,7 +1,8 @@
 """``cameras.json``: a film's cameras, one by one.
 
 Two kinds are understood. A ``transforms.json``, as photographs come with: its frames are the cameras, and the pictures
-they name need not exist. Or a camera path, as viewers such as nerfstudio's write it, in the world of the file::
+they name need not exist, nor need they be named. Or a camera path, as viewers such as nerfstudio's write it, in the
+world of the file::
 
     {"render_width": 480, "render_height": 270, "fps": 30,
      "camera_path": [{"camera_to_world": [1, 0, 0, 0,  0, 1, 0, 0,  0, 0, 1, 4,  0, 0, 0, 1], "fov": 50}, ...]}
@@ -21,7 +22,7 @@ from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES, MAX_SIDE
 from fieldpress.signals.cameras import Camera, Lens, Pose
 from fieldpress.sources.json_file import read_json
-from fieldpress.sources.transforms_json import read_transforms
+from fieldpress.sources.transforms_json import read_frames
 
 _SLOWEST, _FASTEST = 1e-3, 1e3
 
@@ -85,7 +86,7 @@ def _is_side(value: Any) -> TypeGuard[float]:
 
 def _of_transforms(path: Path, size: tuple[int, int]) -> list[Camera]:
     cameras = []
-    for shot in read_transforms(path).train:
+    for shot in read_frames(path):
         columns, rows = shot.intrinsics.size
         height, width = (round(rows), round(columns)) if rows and columns else size
         try:

@@ -9,8 +9,8 @@ from fieldpress.config import unknown
 from fieldpress.errors import ConfigError, FieldpressError
 
 COMMANDS = {
-    "encode": ("encode", "fit a video, an image or posed photographs into one small file"),
-    "decode": ("decode", "turn a file back into pictures"),
+    "encode": ("encode", "fit a video, an image, posed photographs or a mesh into one small file"),
+    "decode": ("decode", "turn a file back into pictures, or a shape into a mesh"),
     "render": ("render", "film a scene from a path of cameras"),
     "view": ("view", "look at a scene in the browser"),
     "info": ("info", "what a file holds, and where its bytes go"),
@@ -21,7 +21,7 @@ COMMANDS = {
 }
 """Module and purpose by name. A module is loaded when its command is called: most load torch."""
 
-_HELP = """fieldpress: videos, images and scenes as small files that hold a neural field
+_HELP = """fieldpress: videos, images, scenes and shapes as small files that hold a neural field
 
   fieldpress encode clip.mp4 clip.fpr --minutes 3
   fieldpress decode clip.fpr clip_decoded.mp4

@@ -48,11 +48,11 @@ class Encode:
     """
 
     source: Annotated[str, tyro.conf.Positional, arg(metavar="SOURCE")]
-    """A video, an image, a folder of images, or posed photographs (a transforms.json or a COLMAP model)."""
+    """A video, an image, a folder of images, posed photographs (transforms.json or a COLMAP model), or a mesh."""
     out: Annotated[str, tyro.conf.Positional, arg(metavar="OUT")]
     """The file to write, usually .fpr."""
     preset: Annotated[str | None, tyro.conf.Positional, arg(metavar="PRESET")] = None
-    """Where all settings come from; rate for a video, image for a picture, radiance-vq for posed photographs."""
+    """Where all settings come from; of a video rate, a picture image, photographs radiance-vq, a mesh shape."""
     minutes: Annotated[float | None, arg(metavar="M")] = None
     """Train that long; the preset says how long otherwise."""
     steps: Annotated[int | None, arg(metavar="N")] = None

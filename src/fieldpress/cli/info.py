@@ -53,10 +53,11 @@ def run(arguments: list[str]) -> int:
     assert signals.SIGNALS, "the registry that from_plain reads is filled on import"
     data = read_bytes(command.file)
     try:
-        contents = container.read_showable(data)
+        contents = container.read(data, partial=True)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
         sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
-        left = None if contents.complete else _what_is_left(data)
+        showable = contents.whole_segments > 0 or contents.begun is not None
+        left = _what_is_left(data) if showable and not contents.complete else None
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
     bpp = 8 * len(data) / (signal if left is None else left.signal).pixels
@@ -71,8 +72,9 @@ def run(arguments: list[str]) -> int:
         return 0
     say(one_line(command.file))
     rows = _description(signal, contents)
-    if left is not None:
-        rows.append(["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {left.left}"])
+    if not contents.complete:
+        shows = "nothing to show yet" if left is None else left.left
+        rows.append(["cut short", f"{len(data):,} of {ends[-1]:,} bytes are there, {shows}"])
     say(columns(rows))
     say("")
     say(columns(_size_table(sizes, ends[-1]), right=[1, 2]))

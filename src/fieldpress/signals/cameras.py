@@ -32,8 +32,8 @@ class Camera(NamedTuple):
             columns, rows = np.asarray(grid[1], np.float64), np.asarray(grid[0], np.float64)
         directions = self.lens.directions(columns, rows) @ self.pose.rotation.T
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
-        origins = np.broadcast_to(np.array(self.pose.position), directions.shape)
-        return Rays(origins.astype(np.float32), directions.astype(np.float32))
+        origins = np.tile(np.array(self.pose.position), (len(directions), 1))
+        return Rays(origins, directions.astype(np.float32))
 
     @property
     def forward(self) -> NDArray[np.float64]:
@@ -44,8 +44,8 @@ class Camera(NamedTuple):
 class Rays(NamedTuple):
     """Half lines in the world."""
 
-    origins: NDArray[np.float32]
-    """Shape (rays, 3)."""
+    origins: NDArray[np.float64]
+    """Shape (rays, 3). In 64 bits: a world may have its zero far away, as that of maps does."""
     directions: NDArray[np.float32]
     """Shape (rays, 3), of length 1."""
 

@@ -78,9 +78,9 @@ class Pose:
         """Camera to world, 3 x 4."""
         return np.concatenate([self.rotation, np.array(self.position)[:, None]], 1)
 
-    def rounded(self, digits: int = 6) -> "Pose":
-        """With so many digits behind the point."""
-        position, turn = (tuple(round(value, digits) for value in v) for v in (self.position, self.turn))
+    def rounded(self, digits: int) -> "Pose":
+        """With so many digits behind the point of where it stands, and six of how it is turned."""
+        position, turn = (tuple(round(v, n) for v in vector) for vector, n in ((self.position, digits), (self.turn, 6)))
         return Pose(position, turn)  # pyright: ignore[reportArgumentType]
 
 

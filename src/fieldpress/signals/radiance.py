@@ -1,11 +1,15 @@
 """A scene: what photographs taken from known places show, from any other place."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from fieldpress.signals.base import MAX_FRAMES, Matrix, Signal
 from fieldpress.signals.cameras import Camera, Lens, Pose
 from fieldpress.signals.space import Space
+
+_DIGITS = 6
+"""Behind the point, of where cameras stand in a scene of size 1."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,11 @@ class Radiance(Signal):
     def seen_by(
         cameras: tuple[Camera, ...], space: Space, background: tuple[float, float, float], observed: int
     ) -> "Radiance":
-        """A scene with these cameras, poses rounded to a millionth."""
+        """A scene with these cameras, poses rounded to about a millionth of the scene."""
+        size = 1 / math.hypot(*space.matrix[:3])
+        digits = _DIGITS - round(math.log10(size))
         lenses = tuple(dict.fromkeys(camera.lens for camera in cameras))
-        stands = tuple(Stand(lenses.index(camera.lens), camera.pose.rounded()) for camera in cameras)
+        stands = tuple(Stand(lenses.index(camera.lens), camera.pose.rounded(digits)) for camera in cameras)
         return Radiance(space, background, lenses, stands, observed, ())
 
     def camera(self, index: int) -> Camera:

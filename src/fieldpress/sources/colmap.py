@@ -23,7 +23,9 @@ from fieldpress.sources.colmap_records import MODELS, Calibration, Registration
 from fieldpress.sources.points import checked_points
 from fieldpress.sources.shots import Intrinsics, Listing, Shot, is_file
 
-_PLACES = ("", "sparse/0", "sparse", "colmap/sparse/0")
+_PLACES = ("", "0", "sparse/0", "sparse", "colmap/sparse/0", "dense/sparse", "sparse/1")
+"""Where tools leave a model; of several, the first has the most pictures as a rule."""
+_PICTURE_FOLDERS = ("images", "input", "images_2", "images_4", "images_8")
 _INNER_FOLDERS = ("colmap", "sparse")
 _FORMATS = {".bin": colmap_binary, ".txt": colmap_text}
 _TOLERANCE = 1e-3  # of a quaternion's length
@@ -44,7 +46,7 @@ class Model(NamedTuple):
         project = self.folder.absolute()
         while project.name in _INNER_FOLDERS or project.name.isdecimal():
             project = project.parent
-        return project / "images", project, self.folder
+        return *(project / name for name in _PICTURE_FOLDERS), project, self.folder
 
 
 def find_model(folder: Path) -> Model | None:

@@ -22,10 +22,11 @@ from fieldpress.sources.colmap import find_model, read_model, read_model_points
 from fieldpress.sources.damage import check_damage
 from fieldpress.sources.memory import check_memory
 from fieldpress.sources.parts import Found, check_places, parted
+from fieldpress.sources.ply_points import read_ply_points
 from fieldpress.sources.points import read_points
 from fieldpress.sources.shots import Listing, is_file
 from fieldpress.sources.still import read_still
-from fieldpress.sources.transforms_json import find_transforms, read_transforms
+from fieldpress.sources.transforms_json import find_transforms, points_of, read_transforms
 
 POINTS_FILE = "points3d.npy"
 """Points of the scene beside a ``transforms.json``: floats of shape (points, 3)."""
@@ -70,7 +71,8 @@ def load_photos(path: str | PathLike[str], *, force: bool = False) -> Photos:
     """Read posed photographs.
 
     Understood are ``transforms.json`` as Blender's NeRF scenes, instant-ngp and nerfstudio write it, and COLMAP models,
-    text and binary. Where a folder has several, the parts ``transforms_train.json`` and ``transforms_test.json`` (else
+    text and binary; points in the world as ``points3d.npy`` beside it, as the ``.ply`` file that it names, or as those
+    of the model. Where a folder has several, the parts ``transforms_train.json`` and ``transforms_test.json`` (else
     ``transforms_val.json``) go first, then ``transforms.json``, then the model. Without parts, every eighth picture in
     the order of names is held out.
 
@@ -113,12 +115,20 @@ def _source(location: Path) -> tuple[Listing, tuple[Path, ...], NDArray[np.float
         raise SourceError(f"{location}: cannot be read: {error.strerror or error}") from error
     transforms = location if is_file(location) else find_transforms(location)
     if transforms is not None:
-        points = transforms.with_name(POINTS_FILE)
-        return read_transforms(transforms), (transforms.parent,), read_points(points) if is_file(points) else None
+        return read_transforms(transforms), (transforms.parent,), _points_beside(transforms)
     model = find_model(location)
     if model is None:
         raise SourceError(f"{location}: has no poses: expected a transforms.json or a COLMAP model in sparse/0")
     return read_model(model), model.picture_folders, read_model_points(model)
+
+
+def _points_beside(transforms: Path) -> NDArray[np.float32] | None:
+    """The points that come with a file of poses, where they do."""
+    points = transforms.with_name(POINTS_FILE)
+    if is_file(points):
+        return read_points(points)
+    named = points_of(transforms)
+    return None if named is None else read_ply_points(named)
 
 
 def _read(location: Path, wanted: Sequence[Found]) -> tuple[dict[Found, Photo], list[str]]:

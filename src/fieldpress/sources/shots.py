@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fieldpress.signals.cameras import Lens, Pose
+from fieldpress.sources.folder import PICTURE_SUFFIXES
 
-PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
+_EXTENSIONS = (*PICTURE_SUFFIXES, *(suffix.upper() for suffix in PICTURE_SUFFIXES))
 """What a listed name may lack."""
 
 Axes = tuple[float | None, float | None]
@@ -93,19 +94,28 @@ class Listing(NamedTuple):
 
 
 def find_picture(listed: str, folders: Sequence[Path]) -> Path | None:
+    """The file of a listed picture, which may lack its extension; otherwise as :func:`find_file`."""
+    return find_file(listed, folders, ("", *_EXTENSIONS))
+
+
+def find_file(listed: str, folders: Sequence[Path], endings: Sequence[str] = ("",)) -> Path | None:
     """The file that a list means, or ``None`` where there is none.
 
     Args:
-        listed: Relative or absolute, with or without its extension, with slashes of either kind. An absolute path
-            from another machine is looked for by its last part.
+        listed: Relative or absolute, with slashes of either kind. What was listed on another machine, or for another
+            folder, is looked for by ever fewer of the path's last parts, there and in a folder ``images``.
         folders: Where to look, first things first.
+        endings: What the name may lack.
     """
     places = [folder / listed for folder in folders]
-    places += [folder / listed.replace("\\", "/") for folder in folders if "\\" in listed]
     windows = PureWindowsPath(listed)
-    if windows.drive or windows.root:
-        places += [folder / inner / windows.name for folder in folders for inner in ("", "images")]
-    endings = ("", *PICTURE_EXTENSIONS)
+    parts = [part for part in windows.parts[bool(windows.anchor) :] if part != ".."]
+    places += [
+        folder / inner / Path(*parts[first:])
+        for first in range(len(parts))
+        for folder in folders
+        for inner in ("", "images")
+    ]
     candidates = (place.parent / (place.name + ending) for place in places if place.name for ending in endings)
     return next((candidate for candidate in candidates if is_file(candidate)), None)
 

@@ -9,9 +9,11 @@ frame) and in how pictures are held out (a file for each part; lists of file nam
 file. Pixel centres are taken at halves, as COLMAP and instant-ngp have them.
 """
 
+import logging
 import math
+import posixpath
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -20,15 +22,17 @@ from fieldpress.errors import SourceError
 from fieldpress.signals.base import MAX_FRAMES
 from fieldpress.signals.cameras import Pose
 from fieldpress.sources.json_file import read_json
-from fieldpress.sources.shots import Axes, Intrinsics, Listing, Shot, is_file
+from fieldpress.sources.shots import Axes, Intrinsics, Listing, Shot, find_file, is_file
 
 _WHOLE, _TRAIN, _TESTS = "transforms.json", "transforms_train.json", ("transforms_test.json", "transforms_val.json")
 _STRAIGHT_MODELS = ("OPENCV", "PINHOLE", "PERSPECTIVE", "RADIAL", "SIMPLE_PINHOLE", "SIMPLE_RADIAL")
-_LENS_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")
+_LENS_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y", "x_fov", "y_fov")
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3")
 _OTHER_LENSES = ("is_fisheye", "from_na", "from_mitsuba")  # the last two of them mean other axes
 _OTHER_DISTORTION = ("k4", "k5", "k6")
 _TINY = 1e-9  # no focal length, size or angle is that small
+_PARTS = ("train_filenames", "test_filenames", "val_filenames")
+_LOG = logging.getLogger("fieldpress")
 
 
 def find_transforms(folder: Path) -> Path | None:
@@ -49,29 +53,80 @@ def read_transforms(path: Path) -> Listing:
     return Listing(train, tests)
 
 
+def read_frames(path: Path) -> list[Shot]:
+    """Every frame of a file in its order, held out or not. The pictures of a film's cameras need no names.
+
+    Raises:
+        SourceError: As :func:`read_transforms`.
+    """
+    table, frames = _table(path)
+    unnamed = [{"file_path": f"frame {number}"} | frame for number, frame in enumerate(frames) if _is_table(frame)]
+    return [_shot(path, number, frame, table) for number, frame in enumerate(unnamed)]
+
+
+def points_of(path: Path) -> Path | None:
+    """The file of points that a file names, as nerfstudio's do; ``None`` where it names none that is there.
+
+    Raises:
+        SourceError: It is not JSON, or no table.
+    """
+    named = _table(path)[0].get("ply_file_path")
+    if not isinstance(named, str) or not named:
+        return None
+    return find_file(named, [path.parent])
+
+
 def _read(path: Path) -> Listing:
+    table, frames = _table(path)
+    shots = [_shot(path, number, frame, table) for number, frame in enumerate(frames)]
+    if any("mask_path" in frame for frame in frames):
+        _LOG.warning("%s: its masks ('mask_path') are not used: all pixels of its pictures are learned from", path)
+    return _parted(path, shots, table)
+
+
+def _table(path: Path) -> tuple[dict[str, Any], list[Any]]:
+    """What a file says, and its frames."""
     table = read_json(path, "pictures")
     frames = table.get("frames") if isinstance(table, dict) else None
     if not isinstance(frames, list) or not frames:
         raise SourceError(f"{path}: lists no pictures; expected a table with a list of 'frames'")
     if len(frames) > MAX_FRAMES:
         raise SourceError(f"{path}: lists {len(frames)} pictures; at most {MAX_FRAMES}: use fewer")
-    shots = [_shot(path, number, frame, table) for number, frame in enumerate(frames)]
-    train, *tests = ([shot for shot in shots if shot.listed in names] for names in _named_parts(path, table))
-    return Listing(train, tuple(tests)) if train else Listing(shots, ())
+    return table, frames
 
 
-def _named_parts(path: Path, table: dict[str, Any]) -> list[set[str]]:
-    """Nerfstudio's lists of file names."""
-    parts = [table.get(key) or [] for key in ("train_filenames", "test_filenames", "val_filenames")]
-    for part in parts:
-        if not isinstance(part, list) or not all(isinstance(name, str) for name in part):
-            raise SourceError(f"{path}: {shown(part)} is no list of file names")
-    return [set(part) for part in parts]
+def _is_table(frame: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(frame, dict)
+
+
+def _parted(path: Path, shots: list[Shot], table: dict[str, Any]) -> Listing:
+    """Into nerfstudio's lists of file names; what no list to learn from names is learned from if none is tested with.
+
+    Raises:
+        SourceError: A list is none, or names no frame.
+    """
+    parts: dict[str, list[Shot]] = {}
+    for key in _PARTS:
+        names = table.get(key) or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise SourceError(f"{path}: {shown(names)} is no list of file names")
+        plain = {_plain_name(name, path.parent) for name in names}
+        parts[key] = [shot for shot in shots if _plain_name(shot.listed, path.parent) in plain]
+        if names and not parts[key]:
+            raise SourceError(f"{path}: {key!r} names none of its frames (the first: {shown(names[0])})")
+    train, *tests = parts.values()
+    kept_apart = {id(shot) for test in tests for shot in test}
+    train = train or [shot for shot in shots if id(shot) not in kept_apart]
+    return Listing(train, tuple(test for test in tests if test))
+
+
+def _plain_name(listed: str, folder: Path) -> str:
+    """The same for every way to write the path of a file."""
+    return posixpath.normpath(posixpath.join(folder.absolute().as_posix(), listed.replace("\\", "/")))
 
 
 def _shot(path: Path, number: int, frame: Any, shared: dict[str, Any]) -> Shot:
-    listed = frame.get("file_path") if isinstance(frame, dict) else None
+    listed = frame.get("file_path") if _is_table(frame) else None
     if not isinstance(listed, str) or not listed:
         raise SourceError(f"{path}: frame {number} has no 'file_path'")
     own_lens = any(key in frame for key in _LENS_KEYS)
@@ -100,6 +155,9 @@ def _intrinsics(values: dict[str, Any]) -> Intrinsics:
         if values.get(key):
             raise ValueError(f"{key!r} is {shown(values[key])}, which is not supported: undistort the pictures first")
     angle = _axes(values, "camera_angle_x", "camera_angle_y", math.pi)
+    if not any(angle):
+        across, down = _axes(values, "x_fov", "y_fov", 180.0)
+        angle = across and math.radians(across), down and math.radians(down)
     focal = _axes(values, "fl_x", "fl_y")
     if not any((*angle, *focal)):
         raise ValueError("it has no intrinsics: neither 'fl_x' nor 'camera_angle_x'")

@@ -16,7 +16,7 @@ from fieldpress.reading import Decoded
 from fieldpress.segments import Segment
 from fieldpress.signals.base import Signal
 from fieldpress.training.chunks import Target
-from fieldpress.training.config import Budget
+from fieldpress.training.config import Budget, Training
 from fieldpress.training.fit import Fit
 from fieldpress.training.loop import Trainer
 from fieldpress.training.objective import Objective
@@ -100,6 +100,18 @@ class TrainerMaker:
         return Trainer(
             field, self._objective, chosen.plan, chosen.training, budget, self._target, config.tensor_levels()
         )
+
+
+_OF_CLIPS = ("start", "sampling", "loss", "precision")
+"""Settings of training that only clips have a use for."""
+
+
+def check_training(chosen: Training, usual: Training, source: str) -> None:
+    """Refuses settings that would change nothing: who sets one means something by it."""
+    for name in _OF_CLIPS:
+        value, only = getattr(chosen, name), getattr(usual, name)
+        if value != only:
+            raise ConfigError(f"training.{name} is {value!r}, which is for clips; of {source} it is {only!r}")
 
 
 def check_decoder(decoder: DecoderConfig, wanted: type[DecoderConfig] | None, source: str) -> None:

@@ -13,7 +13,7 @@ from fieldpress.field import FieldConfig
 from fieldpress.presets import Recipe, recipe
 from fieldpress.signals.radiance import Radiance
 from fieldpress.sources.photos import Photo, Photos
-from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder
+from fieldpress.subjects.base import Reference, Subject, TrainerMaker, check_decoder, check_training
 from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import Fit, SurveyedFit, survey_budget
@@ -23,6 +23,10 @@ from fieldpress.training.scene import SceneObjective
 from fieldpress.training.survey import Survey
 
 _WHITE = (1.0, 1.0, 1.0)
+_CLEAR = 128
+"""An opacity below this shows more of what is behind."""
+_CUT_AWAY = 0.01
+"""Share of a picture that is clear at least where an object was cut out."""
 
 
 class Scene(Subject):
@@ -31,9 +35,9 @@ class Scene(Subject):
     def __init__(self, photos: Photos) -> None:
         self.name, self._photos = photos.name, photos
         everything = [*photos.train, *photos.test]
-        self._transparent = any(photo.alpha is not None and bool((photo.alpha < 255).any()) for photo in everything)
-        self._background = _WHITE if self._transparent else _mean_colour(photos.train)
-        space = space_of([photo.camera for photo in photos.train], photos.points, self._transparent)
+        cut_out = _are_cut_out(photos.train)
+        self._background = _WHITE if cut_out else _mean_colour(photos.train)
+        space = space_of([photo.camera for photo in photos.train], photos.points, cut_out)
         shown = photos.test or photos.train[:1]
         observed = sum(photo.rgb[..., 0].size for photo in everything)
         self.signal: Radiance = Radiance.seen_by(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -51,6 +55,7 @@ class Scene(Subject):
         except ValueError as error:
             raise ConfigError(f"preset {chosen.name}: {error}") from None
         check_decoder(config.decoder, RadianceMlp, "posed photographs, which need radiance")
+        check_training(chosen.training, self.default_preset.training, "posed photographs")
         return config
 
     def fit(self, chosen: Recipe, budget: Budget, seed: int, device: str, target: Target | None) -> Fit:
@@ -88,6 +93,12 @@ class Scene(Subject):
     def references(self) -> Iterator[Reference]:
         for photo in self._shown:
             yield Reference(_over(photo, self._background), None)
+
+
+def _are_cut_out(photos: Sequence[Photo]) -> bool:
+    """Whether most pictures show an object and nothing else: a clear pixel here and there says nothing of a scene."""
+    clear = [0.0 if photo.alpha is None else float(np.mean(photo.alpha < _CLEAR)) for photo in photos]
+    return float(np.median(clear)) > _CUT_AWAY
 
 
 def _mean_colour(photos: Sequence[Photo]) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ from fieldpress.signals.shape import Shape
 from fieldpress.sources.mesh import Mesh, triangles_in_cube
 from fieldpress.sources.triangles import Triangles
 from fieldpress.sources.views import visible
-from fieldpress.subjects.base import Likeness, Reference, Subject, TrainerMaker, check_decoder
+from fieldpress.subjects.base import Likeness, Reference, Subject, TrainerMaker, check_decoder, check_training
 from fieldpress.training.chunks import Target
 from fieldpress.training.config import Budget
 from fieldpress.training.fit import DirectFit, Fit
@@ -72,6 +72,7 @@ class Solid(Subject):
         if not isinstance(grids, OctreeGrids):
             raise ConfigError(f"preset {chosen.name} is not for meshes, which need grids {OctreeGrids.id}; use shape")
         check_decoder(chosen.decoder, DistanceMlp, "meshes, which need distances")
+        check_training(chosen.training, self.default_preset.training, "meshes")
         touched = torch.from_numpy(self._triangles.touched(grids.finest))
         bare, octants = octants_of(touched, grids.coarsest, full=True)
         field = chosen.scene_field(replace(bare, channels=grids.channels))

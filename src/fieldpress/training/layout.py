@@ -1,6 +1,6 @@
 """How a scene is laid into the unit cube, found from its cameras, and from points where there are any.
 
-* Pictures with alpha: a *box* around what all cameras can see.
+* An object, cut out by alpha, with cameras that look at it: a *box* around what all of them can see.
 * Else *contracted*: a ball is left as it is, the rest drawn around it. Cameras that surround something look at its
   middle; those that look the same way stand at its edge, and its middle is as far ahead as most of what they see; those
   that look around themselves stand in the middle, and the ball is some times as large as the place where they stand.
@@ -33,22 +33,24 @@ _AHEAD = (2.0, 20.0)
 """What cameras that look the same way look at is at least and at most so many times as far ahead as they are apart."""
 
 
-def space_of(cameras: Sequence[Camera], points: NDArray[np.float32] | None, alpha: bool) -> Space:
+def space_of(cameras: Sequence[Camera], points: NDArray[np.float32] | None, cut_out: bool) -> Space:
     """The layout that suits these cameras.
 
     Args:
         cameras: At least two, not all in one place.
         points: Some that they see, (n, 3), in world coordinates.
-        alpha: Whether the pictures say what is background, and the scene is an object.
+        cut_out: Whether the pictures show an object and nothing else.
     """
-    if alpha:
-        return _box(cameras)
-    if look_the_same_way(cameras):
-        return _ball_ahead(cameras, points)
     centre = _focus(cameras)
     offsets = centre - _positions(cameras)
     distances = np.linalg.norm(offsets, axis=1)
     inward = np.einsum("ij,ij->i", offsets, [camera.forward for camera in cameras]) / distances.clip(1e-12)
+    alike = look_the_same_way(cameras)
+    # The axes of cameras in a row meet in the middle of these, or nowhere near.
+    if cut_out and inward.mean() > _INWARD and not (alike and np.median(distances) > _AHEAD[1] * _spread(cameras)):
+        return _box(cameras, centre, distances)
+    if alike:
+        return _ball_ahead(cameras, points)
     if inward.mean() > _INWARD:
         radius = float(np.median(distances))
         return _ball(centre, radius, min(_BEFORE_IT * radius, _BEFORE_THE_NEAREST * float(distances.min())))
@@ -70,10 +72,14 @@ def _focus(cameras: Sequence[Camera]) -> Vector:
     return middle + np.linalg.lstsq(np.sum(across, axis=0), np.asarray(right), rcond=None)[0]
 
 
-def _box(cameras: Sequence[Camera]) -> Space:
+def _spread(cameras: Sequence[Camera]) -> float:
+    """How far the outermost camera is from the middle of all."""
+    positions = _positions(cameras)
+    return float(np.linalg.norm(positions - positions.mean(0), axis=1).max())
+
+
+def _box(cameras: Sequence[Camera], centre: Vector, distances: Vector) -> Space:
     """A cube around the focus as wide as the narrowest view is there, seen from the median distance."""
-    centre = _focus(cameras)
-    distances = np.linalg.norm(_positions(cameras) - centre, axis=1)
     views = [
         distance * max(camera.lens.width / camera.lens.fx, camera.lens.height / camera.lens.fy)
         for camera, distance in zip(cameras, distances, strict=True)
@@ -103,7 +109,6 @@ def _ball_ahead(cameras: Sequence[Camera], points: NDArray[np.float32] | None) -
     if len(depths) >= _ENOUGH_POINTS:
         distance = float(np.median(depths))
     else:
-        spread = float(np.linalg.norm(positions - middle, axis=1).max())
-        nearest, farthest = (spread * times for times in _AHEAD)
+        nearest, farthest = (_spread(cameras) * times for times in _AHEAD)
         distance = min(max(float((_focus(cameras) - middle) @ ahead), nearest), farthest)
     return _ball(middle + distance * ahead, distance)

@@ -17,6 +17,7 @@ class RayBatch(NamedTuple):
     """Some pixels."""
 
     origins: Float[Tensor, "n 3"]
+    """In 64 bits."""
     directions: Float[Tensor, "n 3"]
     """Of length 1."""
     colours: Float[Tensor, "n 3"]
@@ -55,7 +56,7 @@ class PhotoRays:
         self._directions = torch.from_numpy(np.concatenate(straight)).to(device)
         self._first_direction = torch.tensor(starts, device=device)
         self._rotations = torch.tensor(np.array([c.pose.rotation for c in cameras]), dtype=torch.float32, device=device)
-        self._positions = torch.tensor([c.pose.position for c in cameras], dtype=torch.float32, device=device)
+        self._positions = torch.tensor([c.pose.position for c in cameras], dtype=torch.float64, device=device)
         sizes = [camera.lens.height * camera.lens.width for camera in cameras]
         self._ends = torch.tensor(np.cumsum(sizes), device=device)
         self._colours = torch.from_numpy(np.concatenate([p.reshape(-1, 3) for p in pictures])).to(device)
