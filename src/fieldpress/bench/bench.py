@@ -16,11 +16,12 @@ from fieldpress.bench.points.thirdparty import THIRD_PARTY, third_party
 from fieldpress.bench.reports.benchpage import page
 from fieldpress.bench.reports.benchtable import table_markdown
 from fieldpress.bench.reports.summary import codec_files, summary_json
-from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
+from fieldpress.bench.request import MAX_SEEDS, check_count
 from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError
 from fieldpress.jobs import JobsProgress, run_jobs
 from fieldpress.presets import Recipe
+from fieldpress.request import MAX_JOBS
 from fieldpress.saving import save
 from fieldpress.subjects import load_subject
 from fieldpress.training.config import Budget

@@ -4,7 +4,6 @@ from fieldpress.config import MAX_INTEGER
 from fieldpress.errors import ConfigError
 
 MAX_SEEDS = 1000
-MAX_JOBS = 1024
 
 
 def check_count(flag: str, count: int, most: int, least: int = 1) -> None:

@@ -8,7 +8,7 @@ from fieldpress.bench.clips import clips_of
 from fieldpress.bench.folder import open_folder
 from fieldpress.bench.outcome import Outcome
 from fieldpress.bench.reports.studypage import page
-from fieldpress.bench.request import MAX_JOBS, MAX_SEEDS, check_count
+from fieldpress.bench.request import MAX_SEEDS, check_count
 from fieldpress.bench.runs.results import Row, results_json, table_markdown
 from fieldpress.bench.runs.run import RUNS, Run, plan_runs, read_record
 from fieldpress.bench.runs.runjob import RunJob
@@ -18,6 +18,7 @@ from fieldpress.devices import choose_device
 from fieldpress.errors import ConfigError, FieldpressError
 from fieldpress.jobs import JobsProgress, run_jobs
 from fieldpress.presets import recipe
+from fieldpress.request import MAX_JOBS
 from fieldpress.saving import save
 from fieldpress.subjects import Clip, Scene, Subject, load_subject
 from fieldpress.training.config import Budget
