@@ -4,6 +4,9 @@ Text and binary are read; of everything in it, the places of its vertices alone.
 File Format", 1994.
 """
 
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -84,15 +87,14 @@ def _vertices(file: BinaryIO, order: str, elements: list[_Element]) -> NDArray[n
         if order:
             file.seek(element.rows * element.kind(order).itemsize, 1)
         else:
-            for _ in range(element.rows):
-                file.readline(_MAX_LINE)
+            deque(_lines(file, element.rows), maxlen=0)
     else:
         raise ValueError("it has no vertices")
     names = [name for name, _ in element.properties]
     if not {"x", "y", "z"} <= set(names) or len(set(names)) < len(names):
         raise ValueError("its vertices have no x, y and z")
     if not order:
-        lines = (file.readline(_MAX_LINE).split() for _ in range(element.rows))
+        lines = (line.split() for line in _lines(file, element.rows))
         columns = [names.index(axis) for axis in "xyz"]
         rows = [[float(words[column]) for column in columns] for words in lines if len(words) == len(names)]
         places = np.array(rows, np.float64).reshape(-1, 3)
@@ -104,3 +106,8 @@ def _vertices(file: BinaryIO, order: str, elements: list[_Element]) -> NDArray[n
     if len(places) < element.rows:
         raise ValueError(f"it ends after {len(places)} of {element.rows} vertices")
     return places
+
+
+def _lines(file: BinaryIO, count: int) -> Iterator[bytes]:
+    """The next so many lines, fewer at the end of the file."""
+    return islice(iter(lambda: file.readline(_MAX_LINE), b""), count)

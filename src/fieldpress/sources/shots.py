@@ -17,6 +17,8 @@ _EXTENSIONS = (*PICTURE_SUFFIXES, *(suffix.upper() for suffix in PICTURE_SUFFIXE
 Axes = tuple[float | None, float | None]
 """A number for x and one for y; ``None`` where the source does not say."""
 
+_DEEPEST = 8
+"""Of a path's last parts, so many are looked for."""
 _PIXEL_ERROR = 1e-3
 """How far off, in pixels, undoing and redoing the distortion may end."""
 
@@ -112,7 +114,7 @@ def find_file(listed: str, folders: Sequence[Path], endings: Sequence[str] = (""
     parts = [part for part in windows.parts[bool(windows.anchor) :] if part != ".."]
     places += [
         folder / inner / Path(*parts[first:])
-        for first in range(len(parts))
+        for first in range(max(0, len(parts) - _DEEPEST), len(parts))
         for folder in folders
         for inner in ("", "images")
     ]
