@@ -459,6 +459,13 @@ def test_a_point_of_a_third_party_that_is_wrong(tmp_path: Path, change: dict[str
     assert complaint in str(raised.value)
 
 
+@pytest.mark.parametrize("name", [("fieldpress", "mine"), ("x264", "ultrafast"), ("rate", "")], ids=str)
+def test_a_third_party_adds_no_points_to_curves_measured_here(tmp_path: Path, name: tuple[str, str]):
+    folder = dropped(tmp_path, {**POINT, "codec": name[0], "preset": name[1]})
+    with pytest.raises(SourceError, match="is measured by this bench"):
+        third_party(folder, [CLIP], {"x264:ultrafast", "rate"})
+
+
 # Feeding and measuring
 
 

@@ -746,6 +746,7 @@ def test_a_reader_that_stops_reading_is_no_error(pressed: Path):
         ("a.mkv --crop 1,2,3", "--crop has 3 items; expected 4"),
         ("a.mkv --crop a,2,3,4", "--crop[0] is 'a'"),
         ("a.xyz", "unknown output format '.xyz'"),
+        (f"{'x' * 300}.mkv", "cannot be written: File name too long"),
         ("a.png", "one .png holds one of the 5 pictures: use --frames N, or name a folder"),
         ("nowhere/a.mkv", "does not exist"),
         ("a.mkv --fames 3", "did you mean '--frames'?"),

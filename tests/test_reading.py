@@ -12,6 +12,7 @@ from pressed import CLIP, FITTED, MIXED_PLAN, PICTURE, PUBLISHED, STILL, press
 
 import fieldpress
 from fieldpress.errors import ConfigError, FormatError, SourceError
+from fieldpress.field import Lattice, Points
 from fieldpress.reading import About, Decoded
 
 FILES = {
@@ -88,6 +89,16 @@ def test_indices_of_numpy_will_do(clip: Decoded):
     np.testing.assert_array_equal(clip[np.int64(3)], clip[3])
 
 
+def test_pictures_are_found_among_the_others(clip: Decoded):
+    pictures = list(clip)
+    assert pictures[3] in clip
+    assert pictures[3] + 1 not in clip
+    assert clip.index(pictures[3]) == clip.index(pictures[3], 2) == clip.index(pictures[3], -2) == 3
+    with pytest.raises(ValueError, match="no picture is like that"):
+        clip.index(pictures[3], 0, 3)
+    assert [clip.count(pictures[3]), clip.count(pictures[3][1:])] == [1, 0]
+
+
 def test_two_iterations_do_not_disturb_each_other(clip: Decoded):
     assert all(np.array_equal(a, b) for a, b in zip(clip, clip, strict=True))
 
@@ -125,6 +136,20 @@ def test_many_places_are_rendered_in_parts(clip: Decoded, monkeypatch: pytest.Mo
     assert np.abs(parts.astype(int) - whole).max() <= 1
 
 
+def test_places_may_be_tensors_of_any_kind(clip: Decoded):
+    places = [torch.tensor([0.25, 0.5], dtype=torch.float64, requires_grad=True)] * 3
+    found = clip.render(*places)
+    assert np.array_equal(found, clip.render(*[[0.25, 0.5]] * 3))
+    line = torch.linspace(0, 1, 5)
+    for query in (Points(torch.rand(4, 3)), Lattice(line[:1], line, line)):
+        doubled = (
+            Points(query.coordinates.double())
+            if isinstance(query, Points)
+            else Lattice(query.t.double(), query.y.double(), query.x.double())
+        )
+        assert torch.equal(clip.field(doubled), clip.field(query))
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [
@@ -132,8 +157,8 @@ def test_many_places_are_rendered_in_parts(clip: Decoded, monkeypatch: pytest.Mo
         ((0.5, 1.1, 0.5), r"coordinates lie in \[0, 1\]"),
         ((0.5, 0.5, float("nan")), r"coordinates lie in \[0, 1\]"),
         (([0.1, 0.2], [0.1, 0.2, 0.3], 0.5), "do not broadcast"),
-        (("here", 0.5, 0.5), "do not broadcast"),
-        (([[0.1], [0.1, 0.2]], 0.5, 0.5), "do not broadcast"),
+        (("here", 0.5, 0.5), "render: t is 'here'; expected numbers"),
+        (([[0.1], [0.1, 0.2]], 0.5, 0.5), "render: t is .*; expected numbers"),
     ],
     ids=str,
 )

@@ -19,8 +19,9 @@ from fieldpress.decoders import RadianceMlp
 from fieldpress.encodings.corners import cells_of
 from fieldpress.encodings.octree import all_cells, octree_of
 from fieldpress.errors import ConfigError
-from fieldpress.field import FieldConfig
+from fieldpress.field import Field, FieldConfig, Points
 from fieldpress.presets import recipe
+from fieldpress.rendering import UNIT
 from fieldpress.signals.space import Space
 from fieldpress.sources.photos import Photo, Photos, load_photos
 from fieldpress.subjects.scene import Scene as Subject
@@ -30,6 +31,7 @@ from fieldpress.training.layout import space_of
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective, Sight
 from fieldpress.training.survey import Survey, _closed, carry_over, put_octants
+from fieldpress.training.teaching import teach
 from fieldpress.writing import Interrupted, encode, evaluate
 
 
@@ -233,6 +235,33 @@ def test_holes_of_a_surface_are_closed_and_nothing_else(hole: int):
     torn[7, 5 : 5 + hole, 8 : 8 + hole] = False
     assert torch.equal(_closed(torn), plane)
     assert torch.equal(_closed(plane), plane)
+
+
+@pytest.mark.parametrize("name", ["radiance-hash", "radiance-dense"])
+def test_a_field_of_other_features_begins_with_what_the_survey_shows(name: str, survey: tuple[Survey, torch.Tensor]):
+    found = survey[0]
+    config = replace(recipe(name), grids=replace(recipe(name).scene_grids, coarsest=2, finest=4)).scene_field(
+        found.config.encodings["octree"]  # pyright: ignore[reportArgumentType]
+    )
+    torch.manual_seed(0)
+    field = config.build()
+    put_octants(octree_of(field), list(octree_of(found.field).octants))
+    cells = (octree_of(field).occupancy >= 0).nonzero()
+    directions = torch.nn.functional.normalize(torch.randn(len(cells), 3))
+    query = Points((cells + torch.rand(len(cells), 3)) / 16, directions)
+
+    def seen(one: Field) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the cells absorb, and their colours as far as they do."""
+        with torch.no_grad():
+            values, wanted = one.planar(query), found.field.planar(query)
+        absorbed, rightly = (1 - torch.exp(-densities * UNIT / 16) for densities in (values[3], wanted[3]))
+        return (absorbed - rightly).square().mean(), (rightly * (values[:3] - wanted[:3]).square()).mean()
+
+    fresh = seen(field)
+    teach(found.field, field, torch.Generator().manual_seed(1))
+    absorbed, colours = (float(after / before) for after, before in zip(seen(field), fresh, strict=True))
+    assert absorbed < 0.05
+    assert colours < 0.6
 
 
 def test_a_survey_of_one_step_keeps_something():

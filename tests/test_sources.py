@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
+from av.video.frame import VideoFrame
 
 from clips import (
     BT709_LIMITED,
@@ -429,6 +431,50 @@ def test_an_animated_webp_is_refused_with_what_to_do(tmp_path, read):
         read(moving)
     wanted = "animated WebP is not supported; convert it to a folder of PNGs, and name that as the source"
     assert str(caught.value) == f"{moving}: {wanted}"
+
+
+def test_an_animated_avif_is_a_clip(tmp_path):
+    # Beside the pictures that move it has a still one, as a stream of its own.
+    frames = [rgb_frame(picture) for picture in moving_pictures(5)]
+    assert len(load(write_clip(tmp_path / "a.avif", frames, "libsvtav1", "yuv420p", options={"preset": "10"})).rgb) == 5
+    still = load(write_clip(tmp_path / "b.avif", frames[:1], "libsvtav1", "yuv420p", options={"preset": "10"}))
+    assert isinstance(still.signal, Image)
+
+
+def test_of_several_streams_the_default_one_is_taken(tmp_path):
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w") as container:
+        streams = [
+            container.add_stream("mpeg4", rate=25, width=width, height=48, pix_fmt="yuv420p") for width in (64, 96)
+        ]
+        streams[0].disposition, streams[1].disposition = Disposition(0), Disposition.default
+        for stream in streams:
+            frame = VideoFrame(stream.width, 48, "yuv420p")
+            frame.pts, frame.time_base = 0, Fraction(1, 25)
+            container.mux([*stream.encode(frame), *stream.encode()])
+    assert load(path).rgb.shape == (1, 48, 96, 3)
+
+
+def test_a_packet_that_repeats_a_picture_is_no_damage(tmp_path):
+    # As Theora has them: of no bytes, with a time.
+    path = tmp_path / "a.nut"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25, width=64, height=48)
+        stream.pix_fmt = "yuv420p"
+        for time, picture in zip((0, 1, 3, 4), moving_pictures(4), strict=True):
+            frame = rgb_frame(picture).reformat(format="yuv420p")
+            frame.pts, frame.time_base = time, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+            if time == 1:
+                repeat = av.Packet(b"")
+                repeat.stream, repeat.pts, repeat.dts, repeat.time_base = stream, 2, 2, Fraction(1, 25)
+                container.mux(repeat)
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert [packet.size > 0 for packet in container.demux(video=0)] == [True, True, False, True, True, False]
+    read = load(path)
+    assert len(read.rgb) == 4
+    assert video(read).timestamps == (0, 1, 3, 4)
 
 
 def test_a_damaged_picture_in_a_folder_is_left_out_only_on_request_and_said(tmp_path, caplog):

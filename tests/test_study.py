@@ -20,6 +20,7 @@ from fieldpress.bench import study as study_module
 from fieldpress.bench.clips import Clip
 from fieldpress.bench.reports.verdicts import lost, won
 from fieldpress.bench.runs.comparisons import bd_rate, findings, gain_at_equal_bytes, worthwhile
+from fieldpress.bench.runs.results import Row, by_point
 from fieldpress.bench.runs.run import Run, plan_runs, with_settings
 from fieldpress.bench.runs.runjob import RunJob
 from fieldpress.bench.runs.traincurve import BINS, TrainingCurve
@@ -127,6 +128,14 @@ def test_runs_that_differ_have_names_that_differ(name: str):
     for run in runs_of(name, seeds=2):
         requests.setdefault(run.name, set()).add((str(run.recipe), run.budget.steps, run.seed))
     assert {len(same) for same in requests.values()} == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_of_the_table_are_of_one_run_and_its_seeds(name: str):
+    points = by_point([Row(run, {}, {}) for run in runs_of(name, seeds=2)])
+    for rows in points.values():
+        assert len({(str(row.run.recipe), row.run.budget.steps) for row in rows}) == 1
+        assert [row.run.seed for row in rows] == [0, 1]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -279,6 +279,11 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
     "a folder that is not there": ({"out": "nowhere/clip.fpr"}, "does not exist"),
     "a name that no file has": ({"out": "no\0name.fpr"}, "cannot be written"),
     "a name too long for a checkpoint": ({"out": "x" * 250 + ".fpr"}, "cannot be written: File name too long"),
+    "an empty name": ({"out": ""}, "OUT is an empty name"),
+    "an empty source": ({"source": ""}, "SOURCE is an empty name"),
+    "standard output": ({"out": "-"}, "encode does not write to standard output; name a file"),
+    "a device": ({"out": "/dev/null", "force": True}, "/dev/null: is not a regular file"),
+    "a folder where nothing can be made": ({"out": "/proc/clip.fpr"}, "/proc/clip.fpr': cannot be written"),
     "a file that is there": ({"out": "there.fpr"}, "use --force"),
 }
 

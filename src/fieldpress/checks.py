@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def check_arguments(source: Any, out: Any, preset: Any, on_progress: Any) -> Non
     for name, given in (("source", source), ("out", out)):
         if not isinstance(given, str | os.PathLike):
             raise ConfigError(f"{name} is {shown(given)}; expected a path")
+        if not os.fspath(given):
+            raise ConfigError(f"{name.upper()} is an empty name")
     if not (preset is None or isinstance(preset, str | Recipe) or callable(preset)):
         raise ConfigError(f"preset is {shown(preset)}; expected a name, a recipe, or a function that gives one")
     if not (on_progress is None or callable(on_progress)):
@@ -77,8 +80,10 @@ def check_name(out: Path) -> None:
     """Refuses to give a fieldpress file the name of another kind of file, by which programs would take it for one.
 
     Raises:
-        SourceError: The name ends as those of videos, pictures or meshes do.
+        SourceError: The name ends as those of videos, pictures or meshes do, or stands for standard output.
     """
+    if str(out) == "-":
+        raise SourceError("encode does not write to standard output; name a file, such as clip.fpr")
     suffix = out.suffix.lower()
     if suffix in MEDIA_SUFFIXES:
         raise SourceError(f"{out}: {suffix} files are not what encode writes; name it {out.with_suffix('.fpr').name}")
@@ -96,12 +101,16 @@ def check_target(out: Path, force: bool) -> None:
         for path in (out, checkpoint_path(out)):
             with suppress(FileNotFoundError, NotADirectoryError):
                 path.stat()  # unlike exists(), this refuses a name that no file can have
+        if out.exists() and not out.is_file():
+            raise SourceError(f"{out}: is not a regular file; name another")
         if out.exists() and not force:
             raise SourceError(f"{out}: exists already; use --force to replace it")
         if not out.parent.is_dir():
             raise SourceError(f"{out}: the folder {out.parent} does not exist")
         if not os.access(out.parent, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
             raise SourceError(f"{out}: cannot be written: permission denied")
+        with tempfile.TemporaryFile(dir=out.parent):  # where permissions do not tell, as of what is mounted
+            pass
     except (OSError, ValueError) as error:
         raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
 

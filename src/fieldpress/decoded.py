@@ -69,6 +69,25 @@ class Decoded(Sequence[NDArray[np.uint8]]):
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self.pictures(self.view())
 
+    def __contains__(self, value: object) -> bool:
+        """Whether a picture is among these, pixel by pixel."""
+        return any(np.array_equal(own, value) for own in self)  # pyright: ignore[reportArgumentType]
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """The number of the first picture like this one.
+
+        Raises:
+            ValueError: There is none.
+        """
+        for number in range(len(self))[start:stop]:
+            if np.array_equal(self[number], value):
+                return number
+        raise ValueError("no picture is like that")
+
+    def count(self, value: Any) -> int:
+        """How many pictures are like this one."""
+        return sum(np.array_equal(own, value) for own in self)
+
     def view(
         self,
         frames: slice = slice(None),
@@ -109,9 +128,10 @@ class Decoded(Sequence[NDArray[np.uint8]]):
         if isinstance(self.signal, Radiance | Shape):
             kind = "scene" if isinstance(self.signal, Radiance) else "shape"
             raise ConfigError(f"render: a {kind} has no colour at a place, only from a camera; ask for its pictures")
+        axes = [_numbers(name, values) for name, values in (("t", t), ("y", y), ("x", x))]
         try:
-            places = np.stack(np.broadcast_arrays(*(np.asarray(axis, np.float32) for axis in (t, y, x))), -1)
-        except (ValueError, TypeError) as error:
+            places = np.stack(np.broadcast_arrays(*axes), -1)
+        except ValueError as error:
             raise ConfigError(f"render: t, y and x do not broadcast against each other: {error}") from None
         if not ((places >= 0) & (places <= 1)).all():
             raise ConfigError("render: coordinates lie in [0, 1]")
@@ -122,3 +142,10 @@ class Decoded(Sequence[NDArray[np.uint8]]):
                 part = torch.from_numpy(places.reshape(-1, 3)[first : first + count]).to(self.device)
                 colours[first : first + count] = to_bytes(self.field(Points(part))).cpu().numpy()
         return colours.reshape(places.shape)
+
+
+def _numbers(name: str, values: Any) -> NDArray[np.float32]:
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, np.float32)
+    except (ValueError, TypeError):
+        raise ConfigError(f"render: {name} is {shown(values)}; expected numbers in [0, 1]") from None

@@ -57,8 +57,9 @@ class Field(nn.Module):
         return {name: getattr(self, name) for name in self._names}
 
     def forward(self, query: Query) -> Tensor:
-        """Channels at every place of the query: ``(*query.shape, out)``."""
-        return self.planar(query).movedim(0, -1)
+        """Channels at every place of the query, in numbers of any kind: ``(*query.shape, out)``."""
+        own = next(self.parameters(), None)
+        return self.planar(query if own is None else query.to(own.dtype)).movedim(0, -1)
 
     def planar(self, query: Query) -> Tensor:
         """As :meth:`forward`, channels first: ``(out, *query.shape)``, the order in which they are computed."""

@@ -237,7 +237,7 @@ class SceneGrids(Grids):
     @property
     def survey_channels(self) -> int:
         """Features of a corner during the survey."""
-        return min(self.channels, _SURVEY_CHANNELS)
+        return _SURVEY_CHANNELS
 
     def expected(self) -> Octree:
         """An octree of surfaces all over the cube: what a plan and the memory have to suit before there is one."""
@@ -252,6 +252,10 @@ class OctreeGrids(SceneGrids):
     """Features on the corners of the octree's cells, levels summed: NGLOD's and VQAD's."""
 
     id: ClassVar[str] = "octree"
+
+    @property
+    def survey_channels(self) -> int:
+        return min(self.channels, _SURVEY_CHANNELS)  # they are carried over
 
     def encodings(self, octree: Octree) -> dict[str, EncodingConfig]:
         return {"octree": replace(octree, channels=self.channels)}

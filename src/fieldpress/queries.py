@@ -17,6 +17,11 @@ class Points:
     found: dict[object, list[Tensor]] = field(default_factory=dict, compare=False, repr=False)
     """What encodings remember of the places, each under its own key: tensors whose first axis is that of the places."""
 
+    def to(self, dtype: torch.dtype) -> "Points":
+        """The same in numbers of another kind."""
+        directions = None if self.directions is None else self.directions.to(dtype)
+        return Points(self.coordinates.to(dtype), directions, self.found)
+
     def part(self, chosen: Tensor, directions: Float[Tensor, "n 3"] | None) -> "Points":
         """Some of the places, seen from these directions; what was found out of them is kept."""
         found = {key: [tensor[chosen] for tensor in tensors] for key, tensors in self.found.items()}
@@ -43,6 +48,10 @@ class Lattice:
     t: Float[Tensor, "t"]
     y: Float[Tensor, "y"]
     x: Float[Tensor, "x"]
+
+    def to(self, dtype: torch.dtype) -> "Lattice":
+        """The same in numbers of another kind."""
+        return Lattice(self.t.to(dtype), self.y.to(dtype), self.x.to(dtype))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -38,7 +38,11 @@ def check_source(source: str | os.PathLike[str], out: Path) -> None:
     """Refuses to replace a source by its own file.
 
     Raises:
-        SourceError: They are the same.
+        SourceError: They are the same, or no file can have that name.
     """
-    if out.exists() and os.path.exists(source) and os.path.samefile(source, out):
+    try:
+        same = out.exists() and os.path.exists(source) and os.path.samefile(source, out)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise SourceError(f"{str(out)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    if same:
         raise SourceError(f"{out}: is the source itself; name another output")

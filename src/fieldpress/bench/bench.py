@@ -93,7 +93,8 @@ def run_bench(
     fields = plan_fields(clips, subjects, presets, points, qualities, budget_of, seeds, device)
     folder = Path(out)
     open_folder(folder, "bench", {"clips": [clip.identity for clip in clips]}, POINTS)
-    others = third_party(folder, clips)
+    measured = {*(curve.anchor.name for curve in anchors), *(point.preset for point in fields)}
+    others = third_party(folder, clips, measured)
     del subjects  # the pictures: workers read their own
 
     anchors, failures = _make_codecs(folder, anchors, len(fields), jobs, on_progress)

@@ -80,7 +80,9 @@ class Decoding:
         """
         with opened(self._path) as (_, container, stream):
             container.seek(time, stream=stream)
-            shown = (frame for frame in container.decode(stream) if frame.pts is not None and frame.pts >= time)
+            packets = (packet for packet in container.demux(stream) if not _repeats(packet))
+            frames = (frame for packet in packets for frame in packet.decode())
+            shown = (frame for frame in frames if frame.pts is not None and frame.pts >= time)
             develop: _Developer | None = None
             for frame in islice(shown, count):
                 develop = develop or _Developer(self._path, orientation_of(frame))
@@ -100,6 +102,8 @@ class Decoding:
     def _frames(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         number = -1
         for packet in self._packets(container, stream):
+            if _repeats(packet):
+                continue
             if packet.size:
                 number += 1
             if self._scan.first_key is not None and number < self._scan.first_key:
@@ -159,6 +163,11 @@ class Decoding:
         self.damaged = True
         if good_before is not None:
             self._good_before = good_before if self._good_before is None else min(good_before, self._good_before)
+
+
+def _repeats(packet: "Packet[VideoStream]") -> bool:
+    """Whether a packet says that the picture before it stays, as Theora's do; the last of all has no time."""
+    return not packet.size and not (packet.pts is None and packet.dts is None)
 
 
 class _Developer:

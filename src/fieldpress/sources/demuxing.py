@@ -152,10 +152,17 @@ class _NamedReader:
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    """The first stream of moving pictures; cover art of a song is none."""
+    """The stream of pictures that players show; cover art of a song is none.
+
+    Of a picture file it is the longest: one that moves has a still picture beside it.
+    """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise SourceError(f"{path}: has {'sound but no pictures' if container.streams.audio else 'no pictures'}")
-    if streams[0].codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if path.suffix.lower() in _PICTURE_SUFFIXES:
+        shown = max(streams, key=lambda stream: stream.frames)
+    else:
+        shown = max(streams, key=lambda stream: bool(stream.disposition & Disposition.default))
+    if shown.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise SourceError(f"{path}: its video codec is not known; convert it first")
-    return streams[0]
+    return shown

@@ -20,6 +20,7 @@ from fieldpress.field import Field, FieldConfig
 from fieldpress.training.config import Budget
 from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.survey import Survey, carry_over, carry_over_decoder, put_octants
+from fieldpress.training.teaching import teach
 
 SURVEY_SHARE = 0.25
 """Of the budget of a fit that begins with a survey."""
@@ -170,6 +171,8 @@ class SurveyedFit(Fit):
         if octree_of(field).channels:
             carry_over(octree_of(found), octree_of(field))
             carry_over_decoder(found.decoder, field.decoder)
+        else:
+            teach(found, field, torch.Generator().manual_seed(self._survey.step))
         return field
 
     def _rest(self) -> Budget:

@@ -1,12 +1,13 @@
 """Points that somebody else measured: JSON files laid into a folder of the bench."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from fieldpress.bench.clips import Clip
-from fieldpress.config import unknown
+from fieldpress.bench.points.point import OURS
+from fieldpress.config import shown, unknown
 from fieldpress.errors import SourceError
 from fieldpress.metrics import bits_per_pixel
 
@@ -18,14 +19,20 @@ _LARGEST = 1e15
 _OPTIONAL = ("ssim", "ms_ssim", "vmaf", "encode_seconds", "cpu_seconds", "decode_fps")
 
 
-def third_party(folder: Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
+def third_party(folder: Path, clips: Sequence[Clip], measured: Collection[str] = ()) -> list[dict[str, Any]]:
     """The points of all files there, in the form of ours; what a file does not say is ``None``.
 
     A file holds one point or a list of them: ``clip`` (a source's name), ``codec``, ``preset``, ``bytes``,
     ``psnr_rgb`` and ``psnr_y``; and, where they are known, the other figures.
 
+    Args:
+        folder: Of the bench.
+        clips: Its sources.
+        measured: Names of the curves that are measured here: no figure of somebody else may become part of one.
+
     Raises:
-        SourceError: A file is damaged, lacks one of these, or names a clip that is not in this bench.
+        SourceError: A file is damaged, lacks one of these, or names a clip that is not in this bench or a curve that
+            is measured here.
     """
     place = folder / THIRD_PARTY
     found: list[dict[str, Any]] = []
@@ -36,13 +43,13 @@ def third_party(folder: Path, clips: Sequence[Clip]) -> list[dict[str, Any]]:
             raise SourceError(f"{path}: is not JSON: {error}") from None
         for number, point in enumerate(content if isinstance(content, list) else [content]):
             try:
-                found.append(_point(point, clips))
+                found.append(_point(point, clips, measured))
             except ValueError as error:
                 raise SourceError(f"{path}: point {number}: {error}") from None
     return found
 
 
-def _point(point: Any, clips: Sequence[Clip]) -> dict[str, Any]:
+def _point(point: Any, clips: Sequence[Clip], measured: Collection[str]) -> dict[str, Any]:
     if not isinstance(point, dict):
         raise ValueError("is no table")
     for name in _WORDS:
@@ -54,6 +61,9 @@ def _point(point: Any, clips: Sequence[Clip]) -> dict[str, Any]:
     for name in _OPTIONAL:
         if point.get(name) is not None and not _is_number(point[name]):
             raise ValueError(f"{name} is no number")
+    name = ":".join(filter(None, (point["codec"], point["preset"])))
+    if point["codec"] == OURS or name in measured:
+        raise ValueError(f"{shown(name)} is measured by this bench; give what others measured another codec's name")
     known = {clip.name: clip for clip in clips}
     if point["clip"] not in known:
         raise ValueError(unknown("clip", point["clip"], known))

@@ -68,10 +68,10 @@ class Run:
 
     @property
     def point(self) -> str:
-        """What sets the size of the file, in words: ``crf 24``; ``price 0.0001`` where that is all that is turned."""
-        facts, settings = self.facts, self.variation.settings
-        if list(settings) == ["training.rate-weight"]:
-            return f"price {settings['training.rate-weight']}"
+        """What sets the size of the file, in words: ``crf 24``."""
+        if self.variation.point is not None:
+            return self.variation.point
+        facts = self.facts
         name = next((name for name in ("crf", "ranks", "bits") if facts[name] is not None), None)
         return "" if name is None else f"{name} {shown_fact(facts[name])}"
 

@@ -23,6 +23,8 @@ class Variation:
     settings: Settings
     budget_share: float = 1.0
     """Of the budget of a run."""
+    point: str | None = None
+    """What sets the size of the file, in words, where that is no setting of a compressor."""
     varies: str | None = None
     """The curve of which this is one point with round trips more or less often; shown in a chart of its own."""
 

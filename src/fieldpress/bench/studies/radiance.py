@@ -20,7 +20,10 @@ _SIDES = (32, 64, 96)
 
 def study() -> Study:
     """An octree's features stored in every way, beside a hash grid and a full grid."""
-    variations = [Variation(_CHART, _LEARNED, {"training.rate-weight": f"{price:g}"}) for price in _PRICES]
+    variations = [
+        Variation(_CHART, _LEARNED, {"training.rate-weight": f"{price:g}"}, point=f"price {price:g}")
+        for price in _PRICES
+    ]
     variations += [
         _octree(curve, "dictionary", kind, codes=codes, bits=bits, groups=1)
         for curve, (codes, kind, many) in _CODES.items()
@@ -55,4 +58,4 @@ def _octree(curve: str, compressor: str, kind: str, **fields: str | float) -> Va
 def _others(curve: str, structure: str, name: str, size: int) -> Variation:
     """Another structure than the octree, coded as the preset says."""
     settings = {"grids": structure, f"grids.{name}": str(size), "training.guidance.kind": "round-trip"}
-    return Variation(_CHART, curve, settings)
+    return Variation(_CHART, curve, settings, point=f"{name.replace('-', ' ')} {size}")
