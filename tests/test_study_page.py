@@ -9,7 +9,7 @@ import pytest
 from browsed import browsed
 from studied import clip_in, studied
 
-from fieldpress.bench.reports.charts import Axis, Line, Point, chart, ticks
+from fieldpress.bench.reports.charts import COLOURS, Axis, Line, Point, _mark, chart, ticks
 from fieldpress.bench.reports.studypage import page
 from fieldpress.bench.studies import studies
 from fieldpress.training.config import Budget
@@ -25,6 +25,11 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     study = studies("guidance")[0]
     rows = studied(study, folder, clip, gains={"project": 2.0, "round trip": 3.0, "proximal": -0.5}, seeds=3)
     return page([(study, rows)], folder, Budget(minutes=2), COMMAND, {"some-run": "it <was> impossible"})
+
+
+def test_sixteen_curves_can_be_told_apart():
+    looks = {(number % COLOURS, _mark(number, 0.0, 0.0)) for number in range(16)}
+    assert len(looks) == 16
 
 
 def test_it_refers_to_nothing_outside_itself(text: str):

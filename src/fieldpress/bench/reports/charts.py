@@ -154,9 +154,9 @@ def _curve(line: Line, across: _Scale, upward: _Scale) -> str:
 
 
 def _mark(colour: int, x: float, y: float) -> str:
-    """A disc, square, diamond or triangle, filled or hollow."""
+    """A disc, square, diamond or triangle, filled or hollow: where colours come again, the other of the two."""
     r = _MARK
-    hollow = ' class="hollow"' if colour % COLOURS >= 4 else ' class="mark"'
+    hollow = ' class="hollow"' if (colour // 4 + colour // COLOURS) % 2 else ' class="mark"'
     shapes = (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}"{hollow}/>',
         f'<path d="M{x - r:.1f} {y - r:.1f}h{2 * r}v{2 * r}h{-2 * r}z"{hollow}/>',
