@@ -267,6 +267,12 @@ def test_a_list_that_names_no_frame_is_refused(shots: list[Shot], tmp_path: Path
     assert "'test_filenames' names none of its frames (the first: 'elsewhere/img_004.png')" in error_of(folder)
 
 
+def test_a_list_that_holds_out_everything_is_refused(shots: list[Shot], tmp_path: Path):
+    folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
+    change_table(folder, {"test_filenames": [f"images/{shot.name}.png" for shot in shots]})
+    assert "holds out all of its 10 frames, so none is left to learn from" in error_of(folder)
+
+
 def test_masks_are_said_not_to_be_used(shots: list[Shot], tmp_path: Path, caplog: pytest.LogCaptureFixture):
     folder = write_scene(tmp_path / "scene", "nerfstudio", shots)
     load_photos(folder)

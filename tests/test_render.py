@@ -341,6 +341,13 @@ def test_a_file_of_cameras_needs_no_names_and_has_no_parts(data: bytes):
             assert np.abs(picture.astype(int) - own).max() <= 1
 
 
+def test_a_camera_that_is_no_table_is_refused(data: bytes, refused: Refused):
+    write_scene(Path("photos"), "nerfstudio", shoot(Scene(), small_orbit()))
+    table = json.loads(Path("photos/transforms.json").read_text())
+    Path("poses.json").write_text(json.dumps({**table, "frames": [table["frames"][0], 5]}))
+    assert "frame 1" in refused("render scene.fpr out --path poses.json")
+
+
 def camera_path_file(**changed: object) -> None:
     camera = {"camera_to_world": np.append(small_orbit()[0].matrix, [0, 0, 0, 1]).tolist(), "fov": 37.85, **changed}
     table = {"render_width": 32, "render_height": 24, "camera_path": [camera, camera]}

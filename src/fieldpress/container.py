@@ -102,6 +102,11 @@ class Contents(NamedTuple):
     complete: bool
     begun: Chunk | None = None
 
+    @property
+    def shows_something(self) -> bool:
+        """Whether the first thing that can be shown is there: a segment's lowest level, or a piece of it."""
+        return self.whole_segments > 0 or self.begun is not None
+
 
 class Size(NamedTuple):
     """How many bytes of a file go to what; a chunk counts with its checks."""
@@ -235,7 +240,7 @@ def read_showable(data: bytes | memoryview) -> Contents:
         FormatError: As :func:`read`, or even that is not whole: then with how many bytes it takes.
     """
     contents = read(data, partial=True)
-    if contents.whole_segments or contents.begun is not None:
+    if contents.shows_something:
         return contents
     front = _read_front(memoryview(data))
     *others, last = front.lowest(0)

@@ -56,8 +56,7 @@ def run(arguments: list[str]) -> int:
         contents = container.read(data, partial=True)
         signal: Signal = from_plain(Signal, contents.header.get("signal"), "header.signal")
         sizes, ends = chunk_sizes(data, partial=True), container.level_ends(data)
-        showable = contents.whole_segments > 0 or contents.begun is not None
-        left = _what_is_left(data) if showable and not contents.complete else None
+        left = _what_is_left(data) if contents.shows_something and not contents.complete else None
     except (FormatError, ConfigError) as error:
         raise FormatError(f"{command.file}: {error}") from None
     bpp = 8 * len(data) / (signal if left is None else left.signal).pixels

@@ -24,7 +24,7 @@ _KINDS = {
     **{"int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4"},
     **{"float": "f4", "double": "f8", "float32": "f4", "float64": "f8"},
 }
-_MAX_LINE, _MAX_LINES = 1000, 1000  # of the header
+_MAX_LINE, _MAX_HEADER_LINES = 1000, 1000
 
 
 class _Element(NamedTuple):
@@ -59,7 +59,7 @@ def _header(file: BinaryIO) -> tuple[str, list[_Element]]:
     if file.readline(_MAX_LINE).strip() != b"ply":
         raise ValueError("it does not begin with 'ply'")
     order, elements = None, []
-    for _ in range(_MAX_LINES):
+    for _ in range(_MAX_HEADER_LINES):
         match file.readline(_MAX_LINE).decode("ascii", "replace").split():
             case ["format", name, _] if name in _FORMATS:
                 order = _FORMATS[name]

@@ -60,8 +60,8 @@ def read_frames(path: Path) -> list[Shot]:
         SourceError: As :func:`read_transforms`.
     """
     table, frames = _table(path)
-    unnamed = [{"file_path": f"frame {number}"} | frame for number, frame in enumerate(frames) if _is_table(frame)]
-    return [_shot(path, number, frame, table) for number, frame in enumerate(unnamed)]
+    named = [{"file_path": f"frame {i}"} | frame if _is_table(frame) else frame for i, frame in enumerate(frames)]
+    return [_shot(path, number, frame, table) for number, frame in enumerate(named)]
 
 
 def points_of(path: Path) -> Path | None:
@@ -100,10 +100,10 @@ def _is_table(frame: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def _parted(path: Path, shots: list[Shot], table: dict[str, Any]) -> Listing:
-    """Into nerfstudio's lists of file names; what no list to learn from names is learned from if none is tested with.
+    """By nerfstudio's lists of file names; without one to learn from, all that is not held out is learned from.
 
     Raises:
-        SourceError: A list is none, or names no frame.
+        SourceError: A list is none or names no frame, or nothing is left to learn from.
     """
     parts: dict[str, list[Shot]] = {}
     for key in _PARTS:
@@ -117,6 +117,8 @@ def _parted(path: Path, shots: list[Shot], table: dict[str, Any]) -> Listing:
     train, *tests = parts.values()
     kept_apart = {id(shot) for test in tests for shot in test}
     train = train or [shot for shot in shots if id(shot) not in kept_apart]
+    if not train:
+        raise SourceError(f"{path}: holds out all of its {len(shots)} frames, so none is left to learn from")
     return Listing(train, tuple(test for test in tests if test))
 
 

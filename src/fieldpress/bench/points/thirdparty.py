@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.points.point import OURS
+from fieldpress.bench.points.curves import BenchCurve
 from fieldpress.config import shown, unknown
 from fieldpress.errors import SourceError
 from fieldpress.metrics import bits_per_pixel
@@ -61,9 +61,11 @@ def _point(point: Any, clips: Sequence[Clip], measured: Collection[str]) -> dict
     for name in _OPTIONAL:
         if point.get(name) is not None and not _is_number(point[name]):
             raise ValueError(f"{name} is no number")
-    name = ":".join(filter(None, (point["codec"], point["preset"])))
-    if point["codec"] == OURS or name in measured:
-        raise ValueError(f"{shown(name)} is measured by this bench; give what others measured another codec's name")
+    curve = BenchCurve(point["clip"], point["codec"], point["preset"], ())
+    if curve.ours or curve.name in measured:
+        raise ValueError(
+            f"{shown(curve.name)} is measured by this bench; give the point another codec's name"
+        )
     known = {clip.name: clip for clip in clips}
     if point["clip"] not in known:
         raise ValueError(unknown("clip", point["clip"], known))
