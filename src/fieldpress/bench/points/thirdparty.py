@@ -63,9 +63,7 @@ def _point(point: Any, clips: Sequence[Clip], measured: Collection[str]) -> dict
             raise ValueError(f"{name} is no number")
     curve = BenchCurve(point["clip"], point["codec"], point["preset"], ())
     if curve.ours or curve.name in measured:
-        raise ValueError(
-            f"{shown(curve.name)} is measured by this bench; give the point another codec's name"
-        )
+        raise ValueError(f"{shown(curve.name)} is measured by this bench; give the point another codec's name")
     known = {clip.name: clip for clip in clips}
     if point["clip"] not in known:
         raise ValueError(unknown("clip", point["clip"], known))
