@@ -101,8 +101,7 @@ def runner_of(field: Field, config: FieldConfig, rays: PhotoRays, signal: Radian
     training = replace(preset.training, guidance=Guidance(kind=kind, every=1.0, settle=1.0))
     objective = Counting(rays, signal.space, signal.observed, training.batch_pixels, 0)
     plan = {"octree.octants": Octants(), "octree": features, "decoder": Raw()}
-    levels = config.tensor_levels()
-    trainer = Trainer(copy.deepcopy(field), objective, plan, training, Budget(steps=10**6), levels=levels)
+    trainer = Trainer(copy.deepcopy(field), objective, plan, training, Budget(steps=10**6), config=config)
     return Runner(trainer, objective, iter(trainer))
 
 

@@ -7,19 +7,35 @@ import hashlib
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
-from format_codes import codes_of, hashed
-from format_octree import level_of
+from format_codes import Cells, codes_of, hashed, note, note_rows
+from format_octree import Place, corners_of, level_of
 from format_symbols import PAGE, Stream, axes
 
 Table = dict[str, Any]
 
+
+class Corners(NamedTuple):
+    """Where cells are."""
+
+    side: int
+    places: list[Place]
+
+
+class Before(NamedTuple):
+    """Tensors of the same rule at lower levels, and where their cells are and those of a chunk's own."""
+
+    tensors: list[np.ndarray]
+    places: list[Corners | None]
+
+
+NOTHING = Before([], [])
 PYTHON: Table = {}
 for beginning in ("DICTIONARY", "import"):
     exec(re.findall(rf"```python\n({beginning}.*?)```", PAGE, re.DOTALL)[0], PYTHON)
@@ -35,16 +51,30 @@ def header_of(file: bytes) -> Table:
 def tensors_of(file: bytes, segment: int = 0) -> dict[str, np.ndarray]:
     """All tensors of a segment by name."""
     found = {}
-    by_rule: dict[str, list[np.ndarray]] = {}
+    by_rule: dict[str, Before] = {}
     for number, chunk, lines, compressor, _, data in PYTHON["chunks"](file):
         if number != segment:
             continue
         names, shapes = zip(*lines, strict=True)
-        coarser = by_rule.setdefault(chunk.split("@")[0], [])
-        arrays = decode_chunk(compressor, data, shapes, coarser)
-        coarser += arrays
+        before = by_rule.setdefault(chunk.split("@")[0], Before([], []))
+        before.places.extend(places_of(header_of(file), segment, name, found) for name in names)
+        arrays = decode_chunk(compressor, data, shapes, before)
+        before.tensors.extend(arrays)
         found |= zip(names, arrays, strict=True)
     return found
+
+
+def places_of(header: Table, segment: int, name: str, known: Mapping[str, np.ndarray]) -> Corners | None:
+    """Where the cells of a tensor are, if that is known."""
+    name, kind, level = [*name.split("."), "", ""][:3]
+    encodings = (header["fields"][segment] if "fields" in header else header)["field"]["encodings"]
+    if kind != "levels" or encodings[name]["id"] != "octree":
+        return None
+    octants = [known.get(f"{name}.octants.{i}") for i in range(int(level) + 1)]
+    if any(tensor is None for tensor in octants):
+        return None
+    coarsest = encodings[name]["coarsest"]
+    return Corners(2 ** (coarsest + int(level)), corners_of(octants, coarsest))
 
 
 def chunks_there(file: bytes) -> list[tuple[int, list[Any], bytes, bool]]:
@@ -152,9 +182,9 @@ def is_film(shapes: Sequence[Sequence[int]]) -> bool:
 
 
 def decode_chunk(
-    compressor: Table, data: bytes, shapes: Sequence[Sequence[int]], coarser: Sequence[np.ndarray] = ()
+    compressor: Table, data: bytes, shapes: Sequence[Sequence[int]], before: Before = NOTHING
 ) -> list[np.ndarray]:
-    """The tensors of a chunk; `coarser` are those of its rule at lower levels."""
+    """The tensors of a chunk."""
     if compressor["id"] == "video" and is_film(shapes):
         _, time, height, width = shapes[0]
         size = math.prod(shapes[0])
@@ -169,14 +199,13 @@ def decode_chunk(
     found = []
     for shape in shapes[:-1]:
         piece, data = byte_string(data)
-        found.append(decode_tensor(compressor, piece, shape, [*coarser, *found]))
-    return [*found, decode_tensor(compressor, data, shapes[-1], [*coarser, *found])]
+        found.append(decode_tensor(compressor, piece, shape, Before([*before.tensors, *found], before.places)))
+    last = Before([*before.tensors, *found], before.places)
+    return [*found, decode_tensor(compressor, data, shapes[-1], last)]
 
 
-def decode_tensor(
-    compressor: Table, data: bytes, shape: Sequence[int], coarser: Sequence[np.ndarray] = ()
-) -> np.ndarray:
-    """A tensor from its own bytes, and, for octants, the coarser ones."""
+def decode_tensor(compressor: Table, data: bytes, shape: Sequence[int], before: Before = NOTHING) -> np.ndarray:
+    """A tensor from its own bytes, and, of an octree, those before it."""
     kind = compressor["id"]
     if kind == "raw":
         precision = {"float32": "<f4", "float16": "<f2"}[compressor["precision"]]
@@ -184,7 +213,7 @@ def decode_tensor(
     if kind == "video":
         return decode_tiles(compressor, data, shape)
     if kind == "dictionary":
-        return decode_dictionary(compressor, data, shape)
+        return decode_dictionary(compressor, data, shape, before)
     if kind == "tucker":
         return decode_tucker(compressor, data, shape)
     if kind == "lowrank":
@@ -193,7 +222,7 @@ def decode_tensor(
         return decode_tensor(inner, data, shape)
     if kind == "octants":
         way, data = varint(data) if len(shape) == 2 and shape[1] == 8 else (0, data)
-        return level_of(data, shape[0], coarser) if way else decode_tensor(compressor["parts"], data, shape)
+        return level_of(data, shape[0], before.tensors) if way else decode_tensor(compressor["parts"], data, shape)
     stream = Stream(data)
     if kind == "entropy":
         g = shape[0] if compressor["unit"] == "channel" and len(shape) > 1 else 1
@@ -354,22 +383,44 @@ def decode_tucker(compressor: Table, data: bytes, shape: Sequence[int]) -> np.nd
     return to_float32(a)
 
 
-def decode_dictionary(compressor: Table, data: bytes, shape: Sequence[int]) -> np.ndarray:
+def cells_before(compressor: Table, channels: int, before: Before) -> Cells | None:
+    """What is known of a tensor's cells ahead of its first group, if they have places."""
+    own = [*before.places, *[None] * len(before.tensors), None][len(before.tensors)]
+    if own is None:
+        return None
+    for tensor, other in reversed(list(zip(before.tensors, before.places, strict=False))):
+        if other and 2 * other.side == own.side and len(tensor) == channels:
+            coarser = Cells(other.places, [], [], None)
+            for part in groups_of(compressor, channels):
+                rows = tensor[part].reshape(part.stop - part.start, -1).T
+                note_rows(coarser, rows, above(rows))
+            return Cells(own.places, [], [], coarser)
+    return Cells(own.places, [], [], None)
+
+
+def groups_of(compressor: Table, channels: int) -> list[slice]:
+    n = min(compressor["groups"], channels)
+    return [slice(-(-g * channels // n), -(-(g + 1) * channels // n)) for g in range(n)]
+
+
+def decode_dictionary(compressor: Table, data: bytes, shape: Sequence[int], before: Before) -> np.ndarray:
     channels, cells, k = shape[0], shape[1:], 2 ** compressor["bits"]
     if len(shape) < 3 or math.prod(cells) < k:
         return decode_tensor(compressor["parts"], data, shape)
     piece, data = byte_string(data)
     entries = decode_tensor(compressor["entries"], piece, (channels, k))
-    n = min(compressor["groups"], channels)
-    found, known = [], []
-    for g in range(n):
-        group = entries[-(-g * channels // n) : -(-(g + 1) * channels // n)]
+    found, known, placed = [], [], cells_before(compressor, channels, before)
+    groups = groups_of(compressor, channels)
+    for g, part in enumerate(groups):
+        group = entries[part]
         if compressor["codes"] == "random":
             codes = hashed(g, cells, k)
         else:
-            piece, data = byte_string(data) if g < n - 1 else (data, b"")
-            codes = codes_of(piece, cells, group, above(group), known)
+            piece, data = byte_string(data) if g < len(groups) - 1 else (data, b"")
+            codes = codes_of(piece, cells, group, above(group), known, placed)
             known.append(codes)
+            if placed:
+                note(placed, group.T, above(group), codes.ravel().tolist())
         found.append(group[:, codes])
     return np.concatenate(found)
 

@@ -129,7 +129,19 @@ def chance(three: tuple, counts: Counter) -> int:
     for kind, one in enumerate(three):
         zeros, ones = (counts[kind, one, bit] for bit in (0, 1))
         p = (65536 * ones + 4 * p) // (zeros + ones + 4)
+    return rounded(p)
+
+
+def rounded(p: int) -> int:
     m = min(max(min(p, 2**16 - p), 16), 2**15 - 1)
     k = m.bit_length() - 3
-    rounded = ((m >> k) << k) + 2 ** (k - 1)
-    return rounded if p < 2**15 else 2**16 - rounded
+    near = ((m >> k) << k) + 2 ** (k - 1)
+    return near if p < 2**15 else 2**16 - near
+
+
+def corners_of(octants: Sequence[np.ndarray], coarsest: int) -> list[Place]:
+    """The corners of a level's cells, in order, from the octants of all levels up to it."""
+    cells = grid(2 ** (coarsest - 1))
+    for tensor in octants:
+        cells = children_of(dict(zip(cells, (tensor > 0.5).tolist(), strict=True)))
+    return sorted({moved(cell, corner) for cell in cells for corner in PARTS})

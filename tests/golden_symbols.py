@@ -18,6 +18,8 @@ from fieldpress import container
 from fieldpress.coding import rangecoder
 from fieldpress.compressors import Compressor, Video
 from fieldpress.config import from_plain
+from fieldpress.outline import outline
+from fieldpress.tensors import Before
 
 
 class Notes:
@@ -90,17 +92,19 @@ def by_fieldpress(file: bytes, *, constriction: bool) -> dict[str, str]:
     coder = rangecoder.ConstrictionDecoder if constriction else rangecoder.PythonDecoder
     installed = rangecoder._constriction if constriction else None
     found: dict[str, str] = {}
-    of_rule: dict[tuple[int, str], list[np.ndarray]] = {}
+    before = {number: Before(segment.field.places) for number, segment in enumerate(outline(file).segments)}
     for chunk in container.read(file).chunks:
         notes = Notes()
-        coarser = of_rule.setdefault((chunk.segment, chunk.name.split("@")[0]), [])
+        names, shapes = zip(*chunk.tensors, strict=True)
+        known = before[chunk.segment].known(chunk.rule, names)
         compressor = from_plain(Compressor, chunk.compressor, chunk.name)
         with (
             patch.object(rangecoder, "_constriction", installed),
             patch.object(Video, "_pictures", notes.of_codec(samples_of_pictures)),
             notes.of_coder(coder, "decode"),
         ):
-            coarser += compressor.decode_after(chunk.data, [shape for _, shape in chunk.tensors], list(coarser))
+            arrays = compressor.decode_after(chunk.data, shapes, known)
+        before[chunk.segment].add(chunk.rule, names, arrays)
         if (md5 := notes.md5()) is not None:
             found[f"{chunk.segment} {chunk.name}"] = md5
     return found
@@ -111,18 +115,21 @@ def by_the_format_alone(file: bytes) -> tuple[dict[str, str], dict[str, np.ndarr
     payload, several = format_decoder.payload, "fields" in format_decoder.header_of(file)
     found: dict[str, str] = {}
     tensors: dict[str, np.ndarray] = {}
-    of_rule: dict[tuple[int, str], list[np.ndarray]] = {}
+    before: dict[tuple[int, str], format_decoder.Before] = {}
+    header = format_decoder.header_of(file)
     for segment, name, lines, compressor, _, data in format_decoder.PYTHON["chunks"](file):
         notes = Notes()
-        coarser = of_rule.setdefault((segment, name.split("@")[0]), [])
+        known = before.setdefault((segment, name.split("@")[0]), format_decoder.Before([], []))
+        prefix = f"segments.{segment}." if several else ""
+        own = {other.removeprefix(prefix): array for other, array in tensors.items() if other.startswith(prefix)}
+        known.places.extend(format_decoder.places_of(header, segment, tensor, own) for tensor, _ in lines)
 
         def noted(compressor: Any, data: bytes, rows: list[int], samples: Any, notes: Notes = notes) -> np.ndarray:
             return payload(compressor, data, rows, notes.of_codec(samples))
 
         with patch.object(format_decoder, "payload", noted), notes.of_coder(format_symbols.Stream, "symbols"):
-            arrays = format_decoder.decode_chunk(compressor, data, [shape for _, shape in lines], list(coarser))
-        coarser += arrays
-        prefix = f"segments.{segment}." if several else ""
+            arrays = format_decoder.decode_chunk(compressor, data, [shape for _, shape in lines], known)
+        known.tensors.extend(arrays)
         tensors.update(zip((prefix + tensor for tensor, _ in lines), arrays, strict=True))
         if (md5 := notes.md5()) is not None:
             found[f"{segment} {name}"] = md5

@@ -21,6 +21,7 @@ from fieldpress.signals.base import Signal
 from fieldpress.signals.cameras import Lens, Pose
 from fieldpress.signals.radiance import Stand
 from fieldpress.signals.space import Space
+from fieldpress.tensors import Before
 from fieldpress.training.plan import assign
 
 BOX = Space((0.5, 0, 0, 0.5, 0, 0.5, 0, 0.5, 0, 0, 0.5, 0.5, 0, 0, 0, 1.0), False, 0.0)
@@ -72,6 +73,21 @@ def drawn_tensors(config: FieldConfig, occupied: Tensor, seed: int = 0) -> dict[
     return tensors
 
 
+def waving_tensors(config: FieldConfig, occupied: Tensor) -> dict[str, np.ndarray]:
+    """As :func:`drawn_tensors`, with features that wave on one side of a plane and are zero on the other, level by
+    level alike: those around a corner say much of it.
+    """
+    found = drawn_tensors(config, occupied)
+    for name, shape in config.shapes().items():
+        places = config.places(name, found)
+        if places is not None:
+            at = places.corners / places.side
+            directions = np.array([(1, 0, 1), (1, 1, 0), (0, 1, 1), (1, 1, 1)])[np.arange(shape[0]) % 4]
+            waves = np.where(at[:, 0] > 0.5, np.sin(9 * directions @ at.T), 0)
+            found[name] = waves[..., None].astype(np.float32)
+    return found
+
+
 def scene_field(
     occupied: Tensor,
     *others: EncodingConfig,
@@ -103,11 +119,12 @@ def scene_file(
 ) -> bytes:
     """A file of these tensors, in levels."""
     shapes = config.shapes()
-    chunks, by_rule = [], {rule: [] for rule in plan}
-    for name, chunk in assign(plan, shapes, config.tensor_levels()).items():
-        arrays, coarser = [tensors[tensor] for tensor in chunk.tensors], by_rule[chunk.rule]
-        data = plan[chunk.rule].encode_after(arrays, coarser)
-        coarser += arrays
+    chunks, before = [], Before(config.places)
+    for name, chunk in sorted(assign(plan, shapes, config.tensor_levels()).items(), key=lambda item: item[1].level):
+        known = before.known(chunk.rule, chunk.tensors)
+        data = plan[chunk.rule].encode_after([tensors[tensor] for tensor in chunk.tensors], known)
+        decoded = plan[chunk.rule].decode_after(data, [shapes[tensor] for tensor in chunk.tensors], known)
+        before.add(chunk.rule, chunk.tensors, decoded)
         lines = tuple((tensor, shapes[tensor]) for tensor in chunk.tensors)
         chunks.append(container.Chunk(name, lines, to_plain(plan[chunk.rule]), data, chunk.level))
     header = {

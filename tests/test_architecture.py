@@ -30,14 +30,15 @@ ENCODE_ONLY = (
 
 FOUNDATION = {"chunktable", "config", "container", "errors", "header", "progress"}
 ALLOWED = {
-    "coding": FOUNDATION,
-    "compressors": FOUNDATION | {"coding"},
+    "places": set(),
+    "coding": FOUNDATION | {"places"},
+    "compressors": FOUNDATION | {"coding", "places"},
     "interpolation": set(),
     "queries": set(),
     "painting": {"interpolation", "queries"},
-    "interfaces": {"queries"},
-    "field": FOUNDATION | {"interfaces", "painting", "queries"},
-    "encodings": FOUNDATION | {"field", "interfaces", "interpolation"},
+    "interfaces": {"places", "queries"},
+    "field": FOUNDATION | {"interfaces", "painting", "places", "queries"},
+    "encodings": FOUNDATION | {"field", "interfaces", "interpolation", "places"},
     "decoders": FOUNDATION | {"encodings", "field", "interfaces"},
     "signals": FOUNDATION,
     "metrics": FOUNDATION | {"signals"},
@@ -52,7 +53,7 @@ ALLOWED = {
     "streams": set(),
     "sinks": FOUNDATION | {"signals", "pixels", "streams"},
     "sources": FOUNDATION | {"signals", "pixels"},
-    "tensors": FOUNDATION | {"compressors"},
+    "tensors": FOUNDATION | {"compressors", "places"},
     "description": FOUNDATION | {"decoders", "encodings", "field", "segments", "signals"},
     "outline": FOUNDATION | {"description", "field", "segments", "signals", "tensors"},
     "decoded": FOUNDATION | {"arguments", "description", "field", "pictures", "signals", "views"},
@@ -60,7 +61,7 @@ ALLOWED = {
     | {"arguments", "decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
     | {"arguments", "compressors", "decoders", "encodings", "field", "interfaces", "interpolation", "metrics"}
-    | {"queries", "rendering", "signals"},
+    | {"places", "queries", "rendering", "signals"},
     "arguments": {"config"},
     "jobs": {"errors"},
 }

@@ -10,7 +10,7 @@ from torch import nn
 from fieldpress.coding.codes import decode_codes, encode_codes
 from fieldpress.coding.hashing import hashed_codes
 from fieldpress.coding.integers import encode_integers
-from fieldpress.coding.marks import more_active, none_active
+from fieldpress.coding.marks import Groups
 from fieldpress.compressors import Dictionary, Entropy, Raw
 from fieldpress.compressors.assignment import cheapest
 from fieldpress.compressors.coded_grid import CodedGrid
@@ -67,17 +67,19 @@ def sparse(cells: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("cells", [16, 17, 33, 1000, 20_000])
 def test_codes_of_which_most_are_one_come_back(cells: int):
-    entries, active = np.eye(16, 2, dtype=np.float32), none_active(cells)
+    entries, before = np.eye(16, 2, dtype=np.float32), Groups(cells)
     for codes in sparse(cells):
-        data = encode_codes(codes, entries, active)
-        np.testing.assert_array_equal(decode_codes(data, codes.shape, entries, active), codes)
-        active = more_active(active, codes)
+        data = encode_codes(codes, entries, before)
+        np.testing.assert_array_equal(decode_codes(data, codes.shape, entries, before), codes)
+        before.add(codes, entries)
 
 
 def test_groups_before_and_cells_around_say_where_a_rare_code_is():
     groups, entries = sparse(20_000), np.eye(16, 2, dtype=np.float32)
-    active = more_active(more_active(none_active(20_000), groups[0]), groups[1])
-    alone, known = (len(encode_codes(groups[2], entries, before)) for before in (None, active))
+    two = Groups(20_000)
+    for codes in groups[:2]:
+        two.add(codes, entries)
+    alone, known = (len(encode_codes(groups[2], entries, before)) for before in (None, two))
     plain = len(encode_integers(groups[2][None]))
     assert alone < 0.85 * plain  # runs of 20 cells
     assert known < 0.93 * alone  # and two groups that share them

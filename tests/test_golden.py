@@ -31,6 +31,7 @@ GOLDEN = {
         "nvp-fit",
         "nvp-fit-with-planes",
         "pieces",
+        "placed-codes",
         "postfilter",
         "published",
         "radiance-dense",

@@ -15,7 +15,7 @@ from small_scenes import PRESETS, STEPS, photographs, small
 
 import fieldpress
 from fieldpress import container
-from fieldpress.compressors import Octants, Raw
+from fieldpress.compressors import Known, Octants, Raw
 from fieldpress.config import Plain, to_plain
 from fieldpress.decoders import Mlp
 from fieldpress.encodings import Dense, HashGrid
@@ -361,6 +361,6 @@ def test_octants_are_coded_after_those_of_the_coarser_levels(file: bytes):
     arrays = [TENSORS[f"octree.octants.{level}"] for level in range(LEVELS)]
     for level in range(LEVELS):
         name = f"octree.octants@{level}" if level else "octree.octants"
-        assert chunks[name].data == PLAN["octree.octants"].encode_after([arrays[level]], arrays[:level])
-        found = Octants().decode_after(chunks[name].data, [arrays[level].shape], arrays[:level])
+        assert chunks[name].data == PLAN["octree.octants"].encode_after([arrays[level]], Known(arrays[:level]))
+        found = Octants().decode_after(chunks[name].data, [arrays[level].shape], Known(arrays[:level]))
         assert np.array_equal(found[0], arrays[level])

@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from format_decoder import decode_chunk
+from format_decoder import Before, decode_chunk
 
 from fieldpress.coding.adaptive import Adaptive
 from fieldpress.coding.octree import can_follow, encode_level, grid_side
 from fieldpress.coding.rangecoder import decoder, encoder
-from fieldpress.compressors import Array, Octants, Uniform
+from fieldpress.compressors import Array, Known, Octants, Uniform
 from fieldpress.config import to_plain
 from fieldpress.errors import ConfigError, FormatError
 
@@ -49,7 +49,7 @@ def order_zero_bits(levels: list[Array]) -> float:
 
 def in_levels(levels: list[Array]) -> list[bytes]:
     """A chunk for each."""
-    return [Octants().encode_after([level], levels[:i]) for i, level in enumerate(levels)]
+    return [Octants().encode_after([level], Known(levels[:i])) for i, level in enumerate(levels)]
 
 
 def assert_equal(found: list[Array], expected: list[Array]) -> None:
@@ -68,7 +68,7 @@ SHAPES = [level.shape for level in OCTREE]
 def test_levels_come_back_each_given_the_coarser_ones(coarsest: int):
     levels = octree(surfaces(32), coarsest)
     for i, data in enumerate(in_levels(levels)):
-        assert_equal(Octants().decode_after(data, [levels[i].shape], levels[:i]), [levels[i]])
+        assert_equal(Octants().decode_after(data, [levels[i].shape], Known(levels[:i])), [levels[i]])
 
 
 def test_levels_in_one_chunk_are_coded_as_they_are_in_several():
@@ -81,8 +81,8 @@ def test_levels_in_one_chunk_are_coded_as_they_are_in_several():
 
 
 def test_a_chunk_may_hold_several_of_the_finer_levels():
-    data = Octants().encode_after(OCTREE[1:], OCTREE[:1])
-    assert_equal(Octants().decode_after(data, SHAPES[1:], OCTREE[:1]), OCTREE[1:])
+    data = Octants().encode_after(OCTREE[1:], Known(OCTREE[:1]))
+    assert_equal(Octants().decode_after(data, SHAPES[1:], Known(OCTREE[:1])), OCTREE[1:])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.003, 0.5, 1.0])
@@ -107,7 +107,7 @@ def test_the_order_is_that_of_the_format():
     assert np.argwhere(coarse).tolist() == [[4, 1]]  # parent (1, 0, 0) of the 2 x 2 x 2; its child (0, 0, 1)
     assert np.argwhere(fine).tolist() == [[0, 5]]  # child (1, 0, 1) of the one occupied cell
     data = in_levels([coarse, fine])
-    assert_equal(Octants().decode_after(data[1], [(1, 8)], [coarse]), [fine])
+    assert_equal(Octants().decode_after(data[1], [(1, 8)], Known([coarse])), [fine])
 
 
 # What is no octree
@@ -127,10 +127,10 @@ NOT_NEXT = {
 @pytest.mark.parametrize("name", NOT_NEXT)
 def test_what_is_not_the_next_level_goes_to_the_parts(name: str):
     array = NOT_NEXT[name]
-    data = Octants().encode_after([array], OCTREE[:1])
+    data = Octants().encode_after([array], Known(OCTREE[:1]))
     expected = Uniform().encode(array)
     assert data == (b"\0" + expected if array.shape[1:] == (8,) else expected)
-    (found,) = Octants().decode_after(data, [array.shape], OCTREE[:1])
+    (found,) = Octants().decode_after(data, [array.shape], Known(OCTREE[:1]))
     np.testing.assert_array_equal(found, Uniform().decode(expected, array.shape))
 
 
@@ -188,7 +188,7 @@ def test_fullness_costs_a_few_bytes_a_level():
 
 def decode_or_refuse(data: bytes, level: int) -> None:
     try:
-        (found,) = Octants().decode_after(data, [SHAPES[level]], OCTREE[:level])
+        (found,) = Octants().decode_after(data, [SHAPES[level]], Known(OCTREE[:level]))
     except FormatError:
         return
     assert found.shape == SHAPES[level]
@@ -222,7 +222,7 @@ def test_damaged_bytes_are_refused_or_keep_the_shape(level: int):
 )
 def test_a_level_that_does_not_follow_is_refused(shape, coarser, message: str):
     with pytest.raises(FormatError, match=message):
-        Octants().decode_after(b"\1\2\3", [shape], coarser)
+        Octants().decode_after(b"\1\2\3", [shape], Known(coarser))
 
 
 def test_a_way_that_is_not_known_is_refused():
@@ -238,7 +238,7 @@ def test_a_decoder_written_from_the_format_alone_gives_the_same_levels(coarsest:
     levels = octree(surfaces(16), coarsest)
     plain = to_plain(Octants())
     for i, data in enumerate(in_levels(levels)):
-        assert_equal(decode_chunk(plain, data, [levels[i].shape], levels[:i]), [levels[i]])
+        assert_equal(decode_chunk(plain, data, [levels[i].shape], Before(levels[:i], [])), [levels[i]])
     assert_equal(decode_chunk(plain, Octants().encode_all(levels), [level.shape for level in levels]), levels)
 
 

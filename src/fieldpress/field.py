@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from fieldpress.interfaces import Decoder, DecoderConfig, Encoding, EncodingConfig, Latent
 from fieldpress.painting import crowding, paint
+from fieldpress.places import Places
 from fieldpress.queries import Lattice, Points, Query
 
 MAX_FEATURES = 4096
@@ -164,6 +165,19 @@ class FieldConfig:
         """The level of every tensor that is not at level 0."""
         of_encodings = {name: config.grid_levels() for name, config in self.encodings.items()}
         return {f"{name}.{grid}": level for name, grids in of_encodings.items() for grid, level in grids.items()}
+
+    def places(self, tensor: str, known: Mapping[str, Tensor | NDArray[np.float32]]) -> Places | None:
+        """Where the cells of a tensor are, if it has them in a list, and others say where they are.
+
+        Args:
+            tensor: Its name.
+            known: The others, by name.
+        """
+        name, _, grid = tensor.partition(".")
+        if name not in self.encodings:
+            return None
+        own = {other.removeprefix(f"{name}."): array for other, array in known.items() if other.startswith(f"{name}.")}
+        return self.encodings[name].places(grid, own)
 
     def slices(self) -> dict[str, int]:
         """How many slices of time each tensor has of which slice i of n alone answers the time (i + 0.5) / n."""

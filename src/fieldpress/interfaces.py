@@ -7,10 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from fieldpress.places import Places
 from fieldpress.queries import Query
 
 
@@ -131,6 +134,16 @@ class EncodingConfig(ABC):
     def grid_levels(self) -> dict[str, int]:
         """The level of every grid that is not at level 0: without those of a level and above, the field is coarser."""
         return {}
+
+    def places(self, grid: str, tensors: Mapping[str, Tensor | NDArray[np.float32]]) -> Places | None:
+        """Where the cells of a grid are, if it has them in a list, and other tensors say where they are.
+
+        Args:
+            grid: Its name.
+            tensors: Those that are known, by name.
+        """
+        del grid, tensors
+        return None
 
     def slices(self) -> dict[str, int]:
         """How many slices of time each grid has of which slice i of n alone answers the time (i + 0.5) / n."""

@@ -69,7 +69,8 @@ def decode(data: bytes | memoryview, device: str = "cpu", levels: int | None = N
 def _decode_segment(found: Outline, number: int) -> Field:
     """The field of one segment, with all levels that are to be shown."""
     with of_segment(number, found.segment_count):
-        field = found.segments[number].field.build(decode_chunks(found.chunks[number]))
+        config = found.segments[number].field
+        field = config.build(decode_chunks(found.chunks[number], config.places))
         field.show_levels(found.levels)
         try:
             field.check()

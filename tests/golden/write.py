@@ -18,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from golden_symbols import by_fieldpress
+from octrees import PLAN, scene_field, scene_file, shell, waving_tensors
 from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, joined, press
 from small_scenes import STEPS, photographs, small
 from small_shapes import ball_file
@@ -56,6 +57,9 @@ DICTIONARY_PLAN: dict[str, Compressor] = {
     "volume": Dictionary(bits=5),
     "decoder": Entropy(step=0.01, unit="absolute"),
 }
+
+PLACED = scene_field(shell(16), channels=4)
+PLACED_PLAN: dict[str, Compressor] = {**PLAN, "octree": Dictionary(bits=3, groups=2)}
 
 ATLAS_PLAN: dict[str, Compressor] = {
     "planes": Video(codec="x265-intra", crf=20, preset="veryfast", layout="atlas"),
@@ -130,6 +134,7 @@ def files() -> dict[str, bytes]:
         "dictionary": press(KEYFRAMES, CLIP, DICTIONARY_PLAN),
         "radiance-vq": scene("radiance-vq"),
         "marked-codes": scene("radiance-vq"),
+        "placed-codes": scene_file(PLACED, waving_tensors(PLACED, shell(16)), plan=PLACED_PLAN),
         "radiance-hash": scene("radiance-hash"),
         "radiance-dense": scene("radiance-dense"),
         "shape": ball_file(plan=SHAPE_PLAN),

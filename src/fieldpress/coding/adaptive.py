@@ -11,21 +11,17 @@ blocks, so that all of it is vectorised: counts change behind a block only. All 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldpress.coding.rangecoder import TOTAL, Decoder, Encoder, Table
+from fieldpress.coding.chances import ONE, Bits, read_bits, write_bits
+from fieldpress.coding.rangecoder import Decoder, Encoder
 
-Bits = NDArray[np.bool_]
 Contexts = NDArray[np.int32]
 """One row for each kind, one column for each bit."""
 
-_ONE = 16  # bits of the fixed point
 _WEIGHT = 4
-_SIGNIFICANT_BITS = 3
-_LEAST_CHANCE = 1 << 4
 _FIRST_BLOCK, _LARGEST_BLOCK = 1 << 6, 1 << 14
 
 
@@ -56,8 +52,7 @@ class Adaptive:
     def write(self, coder: Encoder, contexts: Contexts, bits: Bits) -> None:
         """Append bits to a stream, and count them."""
         for block in _blocks(len(bits)):
-            for chance, places in _by_chance(self._chances(contexts[:, block])):
-                coder.encode(bits[block][places].astype(np.int32), _table(chance))
+            write_bits(coder, bits[block], self._chances(contexts[:, block]))
             self.learn(contexts[:, block], bits[block])
 
     def read(self, coder: Decoder, contexts: Contexts) -> Bits:
@@ -68,40 +63,17 @@ class Adaptive:
         """
         bits = np.zeros(contexts.shape[1], dtype=np.bool_)
         for block in _blocks(len(bits)):
-            found = bits[block]
-            for chance, places in _by_chance(self._chances(contexts[:, block])):
-                found[places] = coder.decode(len(places), _table(chance)) == 1
-            self.learn(contexts[:, block], found)
+            bits[block] = read_bits(coder, self._chances(contexts[:, block]))
+            self.learn(contexts[:, block], bits[block])
         return bits
 
-    def _chances(self, contexts: Contexts) -> NDArray[np.uint16]:
-        """Of a one, in units of 2**-16, rounded so that few tables serve them all."""
-        chances = np.full(contexts.shape[1], 1 << (_ONE - 1), dtype=np.int64)
+    def _chances(self, contexts: Contexts) -> NDArray[np.int64]:
+        """Of a one, in units of 2**-16."""
+        chances = np.full(contexts.shape[1], 1 << (ONE - 1), dtype=np.int64)
         for counts, context in zip(self._counts, contexts, strict=True):
             zeros, ones = counts[context].T.astype(np.int64)
-            chances = ((ones << _ONE) + _WEIGHT * chances) // (zeros + ones + _WEIGHT)
-        return _rounded(chances)
-
-
-def _rounded(chances: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """With three significant bits of the smaller chance, of a one or of a zero, and the middle of what these span."""
-    smaller = np.clip(np.minimum(chances, (1 << _ONE) - chances), _LEAST_CHANCE, (1 << (_ONE - 1)) - 1)
-    dropped = np.frexp(smaller.astype(np.float64))[1] - _SIGNIFICANT_BITS  # exact: integers below 2**16
-    smaller = (smaller >> dropped << dropped) + (1 << dropped >> 1)
-    return np.where(chances < 1 << (_ONE - 1), smaller, (1 << _ONE) - smaller).astype(np.uint16)  # sorts fastest
-
-
-@cache
-def _table(chance: int) -> Table:
-    ones = chance * (TOTAL >> _ONE)
-    return Table((TOTAL - ones, ones))
-
-
-def _by_chance(chances: NDArray[np.uint16]) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Each chance that occurs, ascending, and where."""
-    order = np.argsort(chances, kind="stable")
-    found, starts = np.unique(chances[order], return_index=True)
-    return zip(found.tolist(), np.split(order, starts[1:]), strict=True)
+            chances = ((ones << ONE) + _WEIGHT * chances) // (zeros + ones + _WEIGHT)
+        return chances
 
 
 def _blocks(count: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Codes of a dictionary as one range-coded stream: as plain integers, as ranks given their neighbours, or marked.
+"""Codes of a dictionary as one range-coded stream: as plain integers, as ranks given their neighbours, marked, placed.
 
 Codes have no order of their own, but their entries are points in space. So the entry of a cell is predicted from those
 of its neighbours, as grids are (context.py: passes within a slice, the slice before, weights that are sent), and the
@@ -6,7 +6,7 @@ code is sent as its *rank*: how many entries lie nearer to the one predicted. Wh
 small, and how small the ranks around a cell are says how small its own will be: they are one more grid of integers.
 
 Where most cells have one and the same code, as in a scene most corners have, first comes which have another
-(marks.py), then only those.
+(marks.py), then only those. Where cells lie scattered in space, both are told from what is around them (placed.py).
 
 Everything the decoder computes is integer arithmetic: entries are first rounded to 13 bits.
 """
@@ -25,8 +25,11 @@ from fieldpress.coding.context import (
 from fieldpress.coding.contextfit import View, fit_weights
 from fieldpress.coding.integers import decode_integers, encode_integers, read_integers, write_integers
 from fieldpress.coding.lists import read_list, write_list
-from fieldpress.coding.marks import Activity, commonest, none_active, read_marks, write_marks
+from fieldpress.coding.marks import Entries, Groups, commonest, read_marks, write_marks
+from fieldpress.coding.placed import MOST_SCORES, can_place, read_placed
+from fieldpress.coding.placedfit import write_placed
 from fieldpress.coding.rangecoder import Decoder, decoder, encoder
+from fieldpress.coding.scattered import Scattered
 from fieldpress.coding.symbols import Integers, unzigzag, zigzag
 from fieldpress.errors import FormatError
 
@@ -37,38 +40,42 @@ _ORDERED_PER_CELL = 64
 """Orders of all entries around each are the square of their number: at most so many times the cells."""
 _ENTRY_BITS = 12
 _PREDICTION_LIMIT = 1 << (_ENTRY_BITS + 1)
-_PLAIN, _RANKED, _MARKED = 0, 1, 2
+_PLAIN, _RANKED, _MARKED, _PLACED = range(4)
 _BLOCK = 1 << 20
 
-Entries = NDArray[np.float32]
 
-
-def encode_codes(codes: Integers, entries: Entries, active: Activity | None = None) -> bytes:
+def encode_codes(codes: Integers, entries: Entries, before: Groups | None = None) -> bytes:
     """The shortest stream of these codes.
 
     Args:
         codes: From 0 to the number of entries - 1, shape (rows, columns) or (time, rows, columns).
         entries: As the decoder has them, shape (entries, features).
-        active: Of the codes of other channels of the same cells, which the decoder has by then; none if None.
+        before: Groups of other channels of the same cells, which the decoder has by then; none if None.
     """
-    streams = [encode_integers(codes[None], (np.array([_PLAIN]),)), _encode_marked(codes, active)]
+    before = before or Groups(codes.size)
+    streams = [encode_integers(codes[None], (np.array([_PLAIN]),)), _encode_marked(codes, before)]
     if _can_rank(codes.shape, len(entries)):
         streams.append(_encode_ranked(codes, entries))
+    if isinstance(before, Scattered) and _pays_to_place(codes, entries, before):
+        streams.append(_encode_placed(codes, entries, before))
     return min(streams, key=len)
 
 
-def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, active: Activity | None = None) -> Integers:
-    """The codes of :func:`encode_codes`, given their shape, the same entries and the same activity.
+def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: Groups | None = None) -> Integers:
+    """The codes of :func:`encode_codes`, given their shape, the same entries and the same groups before.
 
     Raises:
         FormatError: The stream is damaged.
     """
+    before = before or Groups(int(np.prod(shape)))
     coder = decoder(data)
     way = int(read_list(coder, 1)[0])
     if way == _PLAIN:
         return _in_range(read_integers(coder, (1, *shape)).reshape(shape), len(entries))
     if way == _MARKED:
-        return _in_range(_read_marked(coder, shape, active), len(entries))
+        return _in_range(_read_marked(coder, shape, before), len(entries))
+    if way == _PLACED and isinstance(before, Scattered) and can_place(entries, before):
+        return read_placed(coder, entries, before).reshape(shape)
     if way != _RANKED or not _can_rank(shape, len(entries)):
         raise FormatError(f"codes of a dictionary are damaged: {way} is no way to code {shape} of them")
     view = view_with_context((1, *shape))
@@ -81,20 +88,32 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, active: 
     return _from_ranks(ranks, view, _integer_points(entries) - centres, weights.reshape(-1, 3)).reshape(shape)
 
 
-def _encode_marked(codes: Integers, active: Activity | None) -> bytes:
+def _pays_to_place(codes: Integers, entries: Entries, before: Scattered) -> bool:
+    marks = int(np.count_nonzero(codes != commonest(codes)))
+    return 0 < marks * len(entries) <= MOST_SCORES and can_place(entries, before)
+
+
+def _encode_placed(codes: Integers, entries: Entries, before: Scattered) -> bytes:
+    coder = encoder()
+    write_list(coder, np.array([_PLACED]))
+    write_placed(coder, codes.ravel(), entries, before)
+    return coder.finish()
+
+
+def _encode_marked(codes: Integers, before: Groups) -> bytes:
     coder, flat, most = encoder(), codes.ravel(), commonest(codes)
     marks = flat != most
     write_list(coder, np.array([_MARKED]))
     write_list(coder, np.array([most]))
-    write_marks(coder, marks, none_active(codes.size) if active is None else active)
+    write_marks(coder, marks, before.active)
     if marks.any():
         write_integers(coder, flat[marks][None, :, None])
     return coder.finish()
 
 
-def _read_marked(coder: Decoder, shape: tuple[int, ...], active: Activity | None) -> Integers:
+def _read_marked(coder: Decoder, shape: tuple[int, ...], before: Groups) -> Integers:
     codes = np.full(int(np.prod(shape)), read_list(coder, 1)[0])
-    marks = read_marks(coder, none_active(len(codes)) if active is None else active)
+    marks = read_marks(coder, before.active)
     if marks.any():
         codes[marks] = read_integers(coder, (1, int(marks.sum()), 1)).ravel()
     return codes.reshape(shape)

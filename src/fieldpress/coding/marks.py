@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fieldpress.coding.adaptive import Adaptive, Bits, Contexts
+from fieldpress.coding.adaptive import Adaptive, Contexts
+from fieldpress.coding.chances import Bits
 from fieldpress.coding.rangecoder import Decoder, Encoder
 from fieldpress.coding.symbols import Integers
 
@@ -22,6 +23,7 @@ _MOST_ACTIVE = 7
 _ACTIVITIES, _PASSES = _MOST_ACTIVE + 1, _APART.bit_length()
 _SIZES = (2 * _ACTIVITIES, 3 * _ACTIVITIES * _PASSES)
 
+Entries = NDArray[np.float32]
 Activity = NDArray[np.int32]
 """In how many groups of channels each cell has a mark, at most 7."""
 
@@ -38,14 +40,33 @@ def commonest(codes: Integers) -> int:
     return int(np.bincount(codes.ravel()).argmax())
 
 
-def none_active(cells: int) -> Activity:
-    """Before the first group."""
-    return np.zeros(cells, dtype=np.int32)
+class Groups:
+    """What is known of a tensor's cells: their codes in one group of channels after the other.
 
+    Args:
+        cells: How many there are.
+    """
 
-def more_active(active: Activity, codes: Integers) -> Activity:
-    """The activity behind one more group."""
-    return np.minimum(active + (codes.ravel() != commonest(codes)), _MOST_ACTIVE).astype(np.int32)
+    def __init__(self, cells: int) -> None:
+        self.marks: list[Bits] = []
+        """Of each group so far."""
+        self._cells = cells
+
+    @property
+    def active(self) -> Activity:
+        """Marks of each cell so far."""
+        total = sum((marks.astype(np.int32) for marks in self.marks), np.zeros(self._cells, dtype=np.int32))
+        return np.minimum(total, _MOST_ACTIVE)
+
+    def add(self, codes: Integers, entries: Entries) -> None:
+        """One more group.
+
+        Args:
+            codes: Of the cells, in any shape.
+            entries: As the decoder has them, shape (entries, channels of the group).
+        """
+        del entries
+        self.marks.append(codes.ravel() != commonest(codes))
 
 
 def write_marks(coder: Encoder, marks: Bits, active: Activity) -> None:

@@ -1,6 +1,6 @@
 """Compressors: one named tensor to bytes and back."""
 
-from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.base import Array, Compressor, Known, Shape
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.entropy import Entropy
 from fieldpress.compressors.lowrank import LowRank
@@ -19,6 +19,7 @@ __all__ = [
     "Compressor",
     "Dictionary",
     "Entropy",
+    "Known",
     "LowRank",
     "Octants",
     "Raw",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldpress.coding.parts import PartReader, PartWriter
+from fieldpress.places import Places
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,19 @@ class Cut(NamedTuple):
 
     bytes: int
     slices: int
+
+
+class Known(NamedTuple):
+    """What a decoder has by the time it comes to a chunk, and so may help to code it."""
+
+    coarser: Sequence[Array] = ()
+    """What the same rule of the plan has at all coarser levels, those of the coarsest first, as they decode."""
+    places: Sequence[Places | None] = ()
+    """Where the cells are of these tensors, and then of those of the chunk; None for each that has no list of cells,
+    or whose places are not known by then. May be empty, if that is so for all."""
+
+
+NOTHING = Known()
 
 
 class Compressor(ABC):
@@ -131,9 +145,7 @@ class Compressor(ABC):
         Raises:
             FormatError: As :meth:`decode`.
         """
-        reader = PartReader(data, "a chunk of several tensors")
-        pieces = [reader.string() for _ in shapes[:-1]]
-        return [self.decode(piece, shape) for piece, shape in zip([*pieces, reader.rest()], shapes, strict=True)]
+        return [self.decode(piece, shape) for piece, shape in zip(pieces_of(data, len(shapes)), shapes, strict=True)]
 
     def can_cut(self, shapes: Sequence[Shape]) -> bool:
         """Whether the beginning of a payload may be of use without the rest: whether :meth:`cuts` finds any."""
@@ -153,26 +165,26 @@ class Compressor(ABC):
         del data, shapes
         return ()
 
-    def encode_after(self, arrays: Sequence[Array], coarser: Sequence[Array]) -> bytes:
-        """The arrays of one level as bytes, given those of the coarser levels, which the decoder then has already.
+    def encode_after(self, arrays: Sequence[Array], known: Known) -> bytes:
+        """The arrays of one chunk as bytes, given what the decoder has already.
 
         A file has a chunk for each level, coarse first, so that a prefix of it is a model. A compressor whose levels
-        say something of one another, such as those of an octree, overrides this; the others ignore ``coarser``.
+        say something of one another, such as those of an octree, overrides this; the others ignore what is known.
 
         Args:
             arrays: At least one.
-            coarser: What this compressor has decoded at all coarser levels, those of the coarsest first; may be empty.
+            known: What stands before them in the file.
         """
-        del coarser
+        del known
         return self.encode_all(arrays)
 
-    def decode_after(self, data: bytes, shapes: Sequence[Shape], coarser: Sequence[Array]) -> list[Array]:
-        """What :meth:`encode_after` wrote, given the same arrays of the coarser levels.
+    def decode_after(self, data: bytes, shapes: Sequence[Shape], known: Known) -> list[Array]:
+        """What :meth:`encode_after` wrote, given that the same is known.
 
         Raises:
             FormatError: As :meth:`decode`.
         """
-        del coarser
+        del known
         return self.decode_all(data, shapes)
 
 
@@ -183,3 +195,13 @@ def joined(pieces: Sequence[bytes]) -> bytes:
         writer.string(piece)
     writer.rest(pieces[-1])
     return writer.finish()
+
+
+def pieces_of(data: bytes, count: int) -> list[bytes]:
+    """The pieces of :func:`joined`.
+
+    Raises:
+        FormatError: There are not so many.
+    """
+    reader = PartReader(data, "a chunk of several tensors")
+    return [*(reader.string() for _ in range(count - 1)), reader.rest()]

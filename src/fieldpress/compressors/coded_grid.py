@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fieldpress.coding.marks import Groups
 from fieldpress.compressors.assignment import cheapest, closest
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import array_of
@@ -230,9 +231,9 @@ class CodedGrid(nn.Module):
         of_codes = sum(float((counts * _lengths(counts)).sum()) for counts in self.usage())
         return of_codes + _BITS_OF_ENTRIES * self.entries.numel()
 
-    def write(self) -> bytes:
-        """The bytes of the grid."""
-        return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64))
+    def write(self, cells: Groups) -> bytes:
+        """The bytes of the grid, given what is known of its cells."""
+        return self.compressor.write(array_of(self.features()), self.codes.cpu().numpy().astype(np.int64), cells)
 
     def _swap(self, tensor: Tensor) -> None:
         """Shown values and latent change places, so that the optimiser's update goes to the latent."""

@@ -1,8 +1,9 @@
 """Codes into a dictionary of feature vectors: VQAD, "Variable Bitrate Neural Fields", for any grid."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -10,14 +11,16 @@ import numpy as np
 
 from fieldpress.coding.codes import decode_codes, encode_codes
 from fieldpress.coding.hashing import hashed_codes
-from fieldpress.coding.marks import more_active, none_active
+from fieldpress.coding.marks import Groups
 from fieldpress.coding.parts import PartReader, PartWriter
+from fieldpress.coding.scattered import Scattered
 from fieldpress.coding.symbols import Integers
 from fieldpress.compressors.arrays import require_finite
-from fieldpress.compressors.base import Array, Compressor, Shape
+from fieldpress.compressors.base import Array, Compressor, Known, Shape, joined, pieces_of
 from fieldpress.compressors.kmeans import kmeans, means
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.errors import ConfigError
+from fieldpress.places import Places
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,12 +88,57 @@ class Dictionary(Compressor):
         return [slice(first, last) for first, last in pairwise(edges)]
 
     def encode(self, array: Array) -> bytes:
+        return self._encode(array, Groups(math.prod(array.shape[1:])))
+
+    def decode(self, data: bytes, shape: Shape) -> Array:
+        return self._decode(data, shape, Groups(math.prod(shape[1:])))
+
+    def encode_after(self, arrays: Sequence[Array], known: Known) -> bytes:
+        return self.write_after(
+            [partial(self._encode, array) for array in arrays], [array.shape for array in arrays], known
+        )
+
+    def decode_after(self, data: bytes, shapes: Sequence[Shape], known: Known) -> list[Array]:
+        levels = list(known.coarser)
+        for piece, shape in zip(pieces_of(data, len(shapes)), shapes, strict=True):
+            levels.append(self._decode(piece, shape, self.cells(shape, levels, known.places)))
+        return levels[len(known.coarser) :]
+
+    def write_after(self, writers: Sequence[Callable[[Groups], bytes]], shapes: Sequence[Shape], known: Known) -> bytes:
+        """The bytes of a chunk, of each tensor those that its writer makes of what is known of its cells."""
+        levels, pieces = list(known.coarser), list[bytes]()
+        for write, shape in zip(writers, shapes, strict=True):
+            pieces.append(write(self.cells(shape, levels, known.places)))
+            if known.places and len(pieces) < len(writers):
+                levels.append(self._decode(pieces[-1], shape, self.cells(shape, levels, known.places)))
+        return joined(pieces)
+
+    def cells(self, shape: Shape, before: Sequence[Array], places: Sequence[Places | None]) -> Groups:
+        """What is known of the cells of a tensor before its first group.
+
+        Args:
+            shape: Of the tensor.
+            before: All coarser tensors.
+            places: Of these and of the tensor.
+        """
+        own = places[len(before)] if len(before) < len(places) else None
+        if own is None or not self.suits(shape) or self.codes == "random":
+            return Groups(math.prod(shape[1:]))
+        for array, other in reversed(list(zip(before, places, strict=False))):
+            if other is not None and 2 * other.side == own.side and len(array) == shape[0]:
+                coarser = Scattered(other)
+                for group in self.channel_groups(shape[0]):
+                    coarser.add_features(array[group].reshape(group.stop - group.start, -1).T)
+                return Scattered(own, coarser)
+        return Scattered(own)
+
+    def _encode(self, array: Array, cells: Groups) -> bytes:
         require_finite(array)
         if not self.suits(array.shape):
             return self.parts.encode(array)
-        return self.write(*self.fit(array))
+        return self.write(*self.fit(array), cells)
 
-    def decode(self, data: bytes, shape: Shape) -> Array:
+    def _decode(self, data: bytes, shape: Shape, cells: Groups) -> Array:
         if not self.suits(shape):
             return self.parts.decode(data, shape)
         reader = PartReader(data, "a dictionary")
@@ -101,10 +149,9 @@ class Dictionary(Compressor):
             return self.look_up(entries, self.static_codes(shape))
         pieces = [*(reader.string() for _ in groups[1:]), reader.rest()]
         codes: list[Integers] = []
-        active = none_active(math.prod(shape[1:]))
         for piece, group in zip(pieces, groups, strict=True):
-            codes.append(decode_codes(piece, shape[1:], entries[group].T, active))
-            active = more_active(active, codes[-1])
+            codes.append(decode_codes(piece, shape[1:], entries[group].T, cells))
+            cells.add(codes[-1], entries[group].T)
         return self.look_up(entries, np.stack(codes))
 
     def fit(self, array: Array) -> tuple[Array, Integers]:
@@ -126,12 +173,13 @@ class Dictionary(Compressor):
         """Codes that follow from the place, (groups, cells ...)."""
         return hashed_codes((len(self.channel_groups(shape[0])), *shape[1:]), self.bits)
 
-    def write(self, entries: Array, codes: Integers) -> bytes:
+    def write(self, entries: Array, codes: Integers, cells: Groups) -> bytes:
         """The bytes of a grid.
 
         Args:
             entries: Shape (channels, entries).
             codes: Shape (groups, cells ...).
+            cells: What is known of them before the first group.
         """
         writer = PartWriter()
         data = self.entries.encode(np.ascontiguousarray(entries))
@@ -140,10 +188,9 @@ class Dictionary(Compressor):
             return writer.finish()
         decoded = self.entries.decode(data, entries.shape)
         pieces: list[bytes] = []
-        active = none_active(codes[0].size)
         for code, group in zip(codes, self.channel_groups(len(entries)), strict=True):
-            pieces.append(encode_codes(code, decoded[group].T, active))
-            active = more_active(active, code)
+            pieces.append(encode_codes(code, decoded[group].T, cells))
+            cells.add(code, decoded[group].T)
         for piece in pieces[:-1]:
             writer.string(piece)
         writer.rest(pieces[-1])

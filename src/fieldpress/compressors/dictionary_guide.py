@@ -4,13 +4,13 @@ From ``start`` of the budget on a grid shows its dictionary's entries. Until the
 k-means on a trained grid, never on noise. Random codes follow from the place alone, so these begin with training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fieldpress.compressors.base import joined
+from fieldpress.coding.marks import Groups
 from fieldpress.compressors.coded_grid import CodedGrid
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of
@@ -81,7 +81,7 @@ class DictionaryGuide(Guide):
             return super().settle(tensors)
         data = self._write(tensors)
         self.bits = 8.0 * len(data)
-        decoded = self.compressor.decode_all(data, [tuple(tensor.shape) for tensor in tensors])
+        decoded = self.compressor.decode_after(data, [tuple(tensor.shape) for tensor in tensors], self.known())
         for tensor, value in zip(tensors, decoded, strict=True):
             tensor.copy_(torch.from_numpy(value))
         return data
@@ -106,9 +106,10 @@ class DictionaryGuide(Guide):
         return grid
 
     def _write(self, tensors: Sequence[nn.Parameter]) -> bytes:
-        return joined(
-            [
-                self._grid(str(place)).write() if str(place) in self.grids else self.compressor.encode(array_of(tensor))
-                for place, tensor in enumerate(tensors)
-            ]
-        )
+        def writer(place: int) -> Callable[[Groups], bytes]:
+            if str(place) in self.grids:
+                return self._grid(str(place)).write
+            return lambda _: self.compressor.encode(array_of(tensors[place]))
+
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        return self.compressor.write_after([writer(place) for place in range(len(tensors))], shapes, self.known())

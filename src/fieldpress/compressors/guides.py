@@ -27,8 +27,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fieldpress.compressors.base import Array, Compressor
+from fieldpress.compressors.base import Array, Compressor, Known
 from fieldpress.config import Plain, from_plain, to_plain
+from fieldpress.places import Places
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Guide(nn.Module):
         self.guidance = guidance
         self.coarser: Sequence[Tensor] = ()
         """What the same rule of the plan has at coarser levels: these are decoded before, and may help."""
+        self.places: Callable[[], Sequence[Places | None]] = tuple
+        """Where the cells are of these and of the tensors, as :class:`Known` has it."""
         self.due = guidance.start
         self.bits = 0.0
         """Size of the tensors when last written; 0 before."""
@@ -139,7 +142,7 @@ class Guide(nn.Module):
     def size(self, tensors: Sequence[nn.Parameter]) -> float:
         """Bits of the tensors, were they written now."""
         arrays = [array_of(value) for value in self.written(tensors)]
-        return 8.0 * len(self.compressor.encode_after(arrays, self._coarser_arrays()))
+        return 8.0 * len(self.compressor.encode_after(arrays, self.known()))
 
     def rehearse(self, tensors: Sequence[nn.Parameter]) -> tuple[float, list[Tensor]]:
         """Bits of the tensors, were they written now, and what they would decode to."""
@@ -156,14 +159,15 @@ class Guide(nn.Module):
 
     def _round_trip(self, values: Sequence[Tensor]) -> tuple[bytes, list[Tensor]]:
         arrays = [array_of(value) for value in values]
-        coarser = self._coarser_arrays()
-        data = self.compressor.encode_after(arrays, coarser)
+        known = self.known()
+        data = self.compressor.encode_after(arrays, known)
         self.bits = 8.0 * len(data)
-        decoded = self.compressor.decode_after(data, [array.shape for array in arrays], coarser)
+        decoded = self.compressor.decode_after(data, [array.shape for array in arrays], known)
         return data, [torch.from_numpy(array).to(value.device) for array, value in zip(decoded, values, strict=True)]
 
-    def _coarser_arrays(self) -> list[Array]:
-        return [array_of(tensor) for tensor in self.coarser]
+    def known(self) -> Known:
+        """What a decoder has by the time it comes to these tensors, if those of coarser levels stay as they are."""
+        return Known([array_of(tensor) for tensor in self.coarser], self.places())
 
     def get_extra_state(self) -> dict[str, Any]:
         """The clock and the compressor, for checkpoints."""

@@ -10,7 +10,7 @@ from fieldpress.coding.octree import Octants as Level
 from fieldpress.coding.octree import can_follow, decode_level, encode_level
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.compressors.arrays import require_finite
-from fieldpress.compressors.base import Array, Compressor, Shape, joined
+from fieldpress.compressors.base import NOTHING, Array, Compressor, Known, Shape, joined, pieces_of
 from fieldpress.compressors.uniform import Uniform
 from fieldpress.errors import FormatError
 
@@ -36,28 +36,26 @@ class Octants(Compressor):
     """Takes the tensors that are no level of an octree."""
 
     def encode(self, array: Array) -> bytes:
-        return self.encode_after([array], ())
+        return self.encode_after([array], NOTHING)
 
     def decode(self, data: bytes, shape: Shape) -> Array:
         return self._decode(data, shape, ())
 
     def encode_all(self, arrays: Sequence[Array]) -> bytes:
-        return self.encode_after(arrays, ())
+        return self.encode_after(arrays, NOTHING)
 
     def decode_all(self, data: bytes, shapes: Sequence[Shape]) -> list[Array]:
-        return self.decode_after(data, shapes, ())
+        return self.decode_after(data, shapes, NOTHING)
 
-    def encode_after(self, arrays: Sequence[Array], coarser: Sequence[Array]) -> bytes:
-        known = [*coarser, *arrays]
-        return joined([self._encode(array, known[: len(coarser) + i]) for i, array in enumerate(arrays)])
+    def encode_after(self, arrays: Sequence[Array], known: Known) -> bytes:
+        levels = [*known.coarser, *arrays]
+        return joined([self._encode(array, levels[: len(known.coarser) + i]) for i, array in enumerate(arrays)])
 
-    def decode_after(self, data: bytes, shapes: Sequence[Shape], coarser: Sequence[Array]) -> list[Array]:
-        reader = PartReader(data, "a chunk of several tensors")
-        known = list(coarser)
-        for i, shape in enumerate(shapes):
-            piece = reader.rest() if i == len(shapes) - 1 else reader.string()
-            known.append(self._decode(piece, shape, known))
-        return known[len(coarser) :]
+    def decode_after(self, data: bytes, shapes: Sequence[Shape], known: Known) -> list[Array]:
+        levels = list(known.coarser)
+        for piece, shape in zip(pieces_of(data, len(shapes)), shapes, strict=True):
+            levels.append(self._decode(piece, shape, levels))
+        return levels[len(known.coarser) :]
 
     def _encode(self, array: Array, coarser: Sequence[Array]) -> bytes:
         require_finite(array)

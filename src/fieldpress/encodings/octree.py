@@ -5,17 +5,20 @@ cell a row of eight numbers says which of its children are. Everything else foll
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fieldpress.encodings.corners import CORNERS, cells_of, corner_weights, interpolate
 from fieldpress.field import Field, Points, Query
 from fieldpress.interfaces import Encoding, EncodingConfig
+from fieldpress.places import Places
 
 MAX_DEPTH = 8
 """Logarithm of the finest side: a map of its cells is 64 MB."""
@@ -62,6 +65,23 @@ class Octree(EncodingConfig):
     def grid_levels(self) -> dict[str, int]:
         return {name: int(name.rsplit(".", 1)[1]) for name in self.shapes() if not name.endswith(".0")}
 
+    def places(self, grid: str, tensors: Mapping[str, Tensor | NDArray[np.float32]]) -> Places | None:
+        level = {f"levels.{i}": i for i in range(len(self.corners))}.get(grid)
+        if level is None:
+            return None
+        cells = all_cells(2 ** (self.coarsest - 1))
+        for i in range(level + 1):
+            if f"octants.{i}" not in tensors:
+                return None
+            cells, _ = refine(cells, torch.as_tensor(tensors[f"octants.{i}"]).cpu())
+            if len(cells) != self.cells[i]:
+                return None  # damaged, as :meth:`OctreeEncoding.check` will say
+        side = self.side(level)
+        keys = corner_keys(cells, side)
+        if len(keys) != self.corners[level]:
+            return None
+        return Places(side, np.stack(np.unravel_index(keys.numpy(), (side + 1,) * 3), 1).astype(np.int16))
+
     def side(self, level: int) -> int:
         """Cells along a side of a level."""
         return 2 ** (self.coarsest + level)
@@ -92,18 +112,30 @@ def lay_out(places: Int[Tensor, "cells 3"], parents: Int[Tensor, "cells"], side:
     rows[(places[:, 0] * side + places[:, 1]) * side + places[:, 2]] = torch.arange(
         len(places), dtype=torch.int32, device=places.device
     )
-    # Corners are counted in a map of all, one of the eight after the other: a full octree from a hostile file of a few
-    # bytes would take three times the memory if they were sorted.
-    strides = torch.tensor([(side + 1) ** 2, side + 1, 1], device=places.device)
-    first, offsets = (places * strides).sum(1), (CORNERS.to(places) * strides).sum(1)
-    taken = torch.zeros((side + 1) ** 3, dtype=torch.bool, device=places.device)
-    for offset in offsets:
-        taken[first + offset] = True
-    keys = taken.nonzero()[:, 0]
-    numbers = torch.zeros(len(taken), dtype=torch.int32, device=places.device)
+    keys = corner_keys(places, side)
+    numbers = torch.zeros((side + 1) ** 3, dtype=torch.int32, device=places.device)
     numbers[keys] = torch.arange(len(keys), dtype=torch.int32, device=places.device)
-    corners = torch.stack([numbers[first + offset] for offset in offsets], 1)
+    corners = torch.stack([numbers[each] for each in _keys_of_cells(places, side)], 1)
     return Cells(rows.view(side, side, side), corners, parents.int(), keys)
+
+
+def corner_keys(places: Int[Tensor, "cells 3"], side: int) -> Int[Tensor, "corners"]:
+    """Keys of all corners of some cells, each once, as in :class:`Cells`.
+
+    They are counted in a map of all: a full octree from a hostile file of a few bytes would take three times the memory
+    if they were sorted.
+    """
+    taken = torch.zeros((side + 1) ** 3, dtype=torch.bool, device=places.device)
+    for keys in _keys_of_cells(places, side):
+        taken[keys] = True
+    return taken.nonzero()[:, 0]
+
+
+def _keys_of_cells(places: Int[Tensor, "cells 3"], side: int) -> Iterator[Int[Tensor, "cells"]]:
+    """One of the eight corners after the other."""
+    strides = torch.tensor([(side + 1) ** 2, side + 1, 1], device=places.device)
+    first = (places * strides).sum(1)
+    return (first + offset for offset in (CORNERS.to(places) * strides).sum(1))
 
 
 def all_cells(side: int, device: torch.device | str = "cpu") -> Int[Tensor, "cells 3"]:

@@ -97,9 +97,7 @@ class TrainerMaker:
 
     def __call__(self, field: Field, config: FieldConfig, budget: Budget) -> Trainer:
         chosen = self._chosen
-        return Trainer(
-            field, self._objective, chosen.plan, chosen.training, budget, self._target, config.tensor_levels()
-        )
+        return Trainer(field, self._objective, chosen.plan, chosen.training, budget, self._target, config)
 
 
 _OF_CLIPS = ("start", "sampling", "loss", "precision")

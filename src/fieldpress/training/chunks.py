@@ -9,13 +9,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from torch import nn
 
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guidance, Guide, Moment, Unguided, Written, array_of, build_guide
-from fieldpress.field import Field
+from fieldpress.field import Field, FieldConfig
+from fieldpress.places import Places
 from fieldpress.progress import listening, portion
 from fieldpress.training.config import Budget
 from fieldpress.training.effort import in_time, suited
@@ -54,7 +56,8 @@ class Chunks:
         plan: Compressors by name pattern.
         guidance: How they take part.
         budget: Of the training.
-        levels: Of the tensors that are not at level 0; each level of a rule is a chunk of its own.
+        config: Of the field. Says which level a tensor is of, and each level of a rule is a chunk of its own; and where
+            cells are that lie scattered. None if all are at level 0 and none do.
 
     Raises:
         ConfigError: The plan does not cover the field.
@@ -66,11 +69,12 @@ class Chunks:
         plan: Mapping[str, Compressor],
         guidance: Guidance,
         budget: Budget,
-        levels: Mapping[str, int],
+        config: FieldConfig | None = None,
     ) -> None:
         self._plan, self._guidance, self._budget = plan, guidance, budget
         tensors = field.tensors()
-        self.assigned = assign(plan, tensors, levels)
+        self._all, self._config = tensors, config
+        self.assigned = assign(plan, tensors, config.tensor_levels() if config is not None else {})
         """What each is made of."""
         self._tensors = {name: [tensors[t] for t in chunk.tensors] for name, chunk in self.assigned.items()}
         self._decoder = [
@@ -83,6 +87,8 @@ class Chunks:
         for name, chunk in self.assigned.items():
             self.guides[name] = build_guide(plan[chunk.rule], guidance, self._tensors[name])
             self.guides[name].coarser = [t for other in chunk.coarser for t in self._tensors[other]]
+            if config is not None:
+                self.guides[name].places = lambda name=name: self._places[name]
             self.guides[name].to(self._tensors[name][0].device)
         self.payloads: dict[str, bytes] = {}
         """What is written, by chunk."""
@@ -106,6 +112,22 @@ class Chunks:
     def learners(self) -> list[dict[str, Any]]:
         """Optimiser groups of what the guides learn themselves."""
         return [group for guide in self.guides.values() for group in guide.learners()]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Places | None, ...]]:
+        """By chunk: of its rule's coarser tensors and its own, as far as tensors before it in the file say it.
+
+        Those do not change in training.
+        """
+        assert self._config is not None
+        known: dict[str, nn.Parameter] = {}
+        of_rule: dict[str, tuple[Places | None, ...]] = dict.fromkeys(self._plan, ())
+        found: dict[str, tuple[Places | None, ...]] = {}
+        for name, chunk in sorted(self.assigned.items(), key=lambda item: item[1].level):
+            own = tuple(self._config.places(tensor, known) for tensor in chunk.tensors)
+            found[name] = of_rule[chunk.rule] = of_rule[chunk.rule] + own
+            known |= {tensor: self._all[tensor] for tensor in chunk.tensors}
+        return found
 
     @property
     def _grids(self) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Moment
-from fieldpress.field import Field
+from fieldpress.field import Field, FieldConfig
 from fieldpress.training.chunks import Chunks, Target
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.objective import Objective
@@ -53,7 +53,7 @@ class Trainer:
         training: Settings.
         budget: When to stop.
         target: The size that the file is to have; None leaves it to the plan's settings.
-        levels: Of the tensors that are not at level 0; each level of a rule is a chunk of its own.
+        config: Of the field, whose tensors have levels or lie scattered; None for one all of whose are plain.
 
     Raises:
         ConfigError: The plan does not cover the field, the start does not suit it, or the size cannot be reached.
@@ -67,11 +67,11 @@ class Trainer:
         training: Training,
         budget: Budget,
         target: Target | None = None,
-        levels: Mapping[str, int] | None = None,
+        config: FieldConfig | None = None,
     ) -> None:
         self.field, self.training, self.budget = field, training, budget
         self._objective = objective
-        self.chunks = Chunks(field, plan, training.guidance, budget, levels or {})
+        self.chunks = Chunks(field, plan, training.guidance, budget, config)
         self._groups = self._parameter_groups()
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self._step_seconds = 0.0

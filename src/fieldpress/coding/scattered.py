@@ -1,0 +1,179 @@
+"""What is known of cells that lie scattered in space, when the codes of one more group of their channels come.
+
+Cells come in eight passes, by which of their coordinates are odd: first those that are corners of the coarser grid too,
+then the centres of that grid's cells, of their faces, and of their edges. So the cells of a pass come at once, and most
+of them know some around.
+
+Of each cell there is told whether it has a *mark*, another code than the commonest, from ten *signs*, each a level
+16 log2(1 + n), rounded, of a count n. Closeness is 3, 2 and 1 along an axis, across an edge and across a corner::
+
+    always        1
+    own           marks of this group among the known cells around, each times its closeness
+    known         known cells around, likewise
+    others        marks of the groups before in all cells around, likewise
+    here          marks of the groups before in the cell itself
+    above         marks of all groups in the eight coarser cells around it, interpolated, in eighths
+    beyond        marks of all groups in the 27 coarser cells around (x + 1) // 2
+    last          whether the cell has a mark in the group before, in the one before that, and in the one before that
+
+and of one with a mark, which code it has, from *hints*: the points of the groups before in the cell itself, the mean of
+those of this group around it, by closeness, and those of this group in the eight coarser cells, interpolated. A *point*
+is an entry less that of the commonest code, so that of a cell without a mark is zero.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldpress.coding.around import CLOSENESS, MOVES, Map
+from fieldpress.coding.chances import Bits
+from fieldpress.coding.marks import Entries, Groups, commonest
+from fieldpress.coding.symbols import Integers
+from fieldpress.places import Places
+
+SIGNS = 10
+_LAST = 3
+_POINT_BITS = 12
+_LEVELS = np.rint(16 * np.log2(1 + np.arange(1 << 9))).astype(np.int64)
+
+_CORNERS = np.array([(0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)])
+"""Of a cube; which coordinates of its cells are odd, for each pass."""
+_WHOLE = 8
+"""Sum of the weights of an interpolation."""
+
+Points = NDArray[np.int64]
+
+
+class Between(NamedTuple):
+    """The coarser cells that each cell lies between: those of one cell of the coarser grid."""
+
+    weights: Integers
+    """Shape (8, cells); of each cell they are 8 together."""
+    numbers: NDArray[np.int32]
+    """Shape (8, cells); 0 for one that is not there, else from 1."""
+
+    def sum(self, values: Integers, cells: NDArray[np.intp] | slice = slice(None)) -> Integers:
+        """The weighted sum of coarser cells' values, of which the first stands for one that is not there."""
+        total = np.zeros((len(self.weights[0, cells]), *values.shape[1:]), dtype=np.int64)
+        for weights, numbers in zip(self.weights[:, cells], self.numbers[:, cells], strict=True):
+            total += weights.reshape(-1, *[1] * (values.ndim - 1)) * values[numbers]
+        return total
+
+
+class Scattered(Groups):
+    """Cells with places.
+
+    Args:
+        places: Theirs.
+        coarser: Cells of a grid of half the side, with all their groups.
+    """
+
+    def __init__(self, places: Places, coarser: "Scattered | None" = None) -> None:
+        super().__init__(len(places.corners))
+        self.map = Map(places)
+        self.numbers = self.map.spread(np.arange(1, len(places.corners) + 1, dtype=np.int32))
+        """Of the cells, from 1, in a flat grid; 0 where there is none."""
+        self.near = list(zip(self.map.distances(MOVES), CLOSENESS.tolist(), strict=True))
+        """How far away, and how close, the 26 cells around are."""
+        odd = places.corners % 2
+        self.passes = [np.flatnonzero((odd == corner).all(axis=1)) for corner in _CORNERS]
+        """The cells of each."""
+        self.points: list[Points] = []
+        """Of the cells, for each group so far; a row of zeros is ahead of them."""
+        self.coarser = coarser
+        self.above = self.beyond = np.zeros(len(odd), dtype=np.int64)
+        if coarser is None:
+            return
+        weights = np.stack([np.where(corner, odd, 2 - odd).prod(axis=1, dtype=np.int64) for corner in _CORNERS])
+        found = [coarser.numbers[coarser.map.flat(places.corners // 2 + corner)] for corner in _CORNERS]
+        self.between = Between(weights, np.stack(found))
+        self.above = self.between.sum(_behind_zeros(coarser.active))
+        grid = coarser.map.spread(coarser.active.astype(np.uint8))
+        middle = coarser.map.flat((places.corners + 1) // 2)
+        self.beyond = grid[middle] + sum(grid[middle + far].astype(np.int64) for far in coarser.map.distances(MOVES))
+
+    def add(self, codes: Integers, entries: Entries) -> None:
+        super().add(codes, entries)
+        self.points.append(_behind_zeros(points_of(entries, commonest(codes))[codes.ravel()]))
+
+    def add_features(self, features: Entries) -> None:
+        """One more group, of which the features are known and not the codes: the commonest row is that of no mark.
+
+        Args:
+            features: Shape (cells, channels of the group).
+        """
+        rows = np.ascontiguousarray(features)
+        whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+        _, first, counts = np.unique(whole, return_index=True, return_counts=True)
+        most = int(first[counts == counts.max()].min())
+        self.marks.append((rows != rows[most]).any(axis=1))
+        self.points.append(_behind_zeros(points_of(rows, most)))
+
+    def hints(self, width: int) -> int:
+        """How many there are, for a group of so many channels."""
+        return sum(points.shape[1] for points in self.points) + 2 * width
+
+
+class Walk:
+    """The passes of one group, and what they have found so far.
+
+    Args:
+        level: Its cells, with the groups before.
+        width: Channels of the group.
+    """
+
+    def __init__(self, level: Scattered, width: int) -> None:
+        self._level = level
+        self._group = len(level.points)
+        self._state = level.map.spread((level.active << 2).astype(np.uint8))
+        """1 for a known cell, 2 for its mark, 4 for each mark of the groups before."""
+        self._points = np.zeros((len(level.map.at) + 1, width), dtype=np.int64)
+        last = [marks.astype(np.int64) for marks in level.marks[: -_LAST - 1 : -1]]
+        self._last = [*last, *[np.zeros(len(level.map.at), dtype=np.int64)] * (_LAST - len(last))]
+
+    def signs(self, cells: NDArray[np.intp]) -> Integers:
+        """Of the cells of a pass, shape (signs, cells)."""
+        at, level = self._level.map.at[cells], self._level
+        own, known, others = np.zeros((3, len(cells)), dtype=np.int64)
+        for far, closeness in level.near:
+            state = self._state[at + far]
+            own += closeness * (state >> 1 & 1)
+            known += closeness * (state & 1)
+            others += closeness * (state >> 2)
+        here = (self._state[at] >> 2).astype(np.int64)
+        last = [marks[cells] for marks in self._last]
+        counts = [np.ones_like(own), own, known, others, here, level.above[cells], level.beyond[cells], *last]
+        return _LEVELS[np.stack(counts)]
+
+    def mark(self, cells: NDArray[np.intp], marks: Bits) -> None:
+        """Says which cells of a pass have a mark."""
+        self._state[self._level.map.at[cells]] |= (1 + 2 * marks).astype(np.uint8)
+
+    def hints(self, cells: NDArray[np.intp]) -> Integers:
+        """Of the cells of a pass that have a mark, shape (hints, cells)."""
+        at, level = self._level.map.at[cells], self._level
+        total, weight = np.zeros((len(cells), self._points.shape[1]), dtype=np.int64), np.zeros(len(cells), np.int64)
+        for far, closeness in level.near:
+            total += closeness * self._points[level.numbers[at + far]]
+            weight += closeness * (self._state[at + far] >> 1 & 1)
+        around = total // np.maximum(1, weight)[:, None]
+        above = np.zeros_like(around)
+        if level.coarser is not None:
+            above = level.between.sum(level.coarser.points[self._group], cells) // _WHOLE
+        return np.concatenate([*(points[cells + 1] for points in level.points), around, above], axis=1).T
+
+    def place(self, cells: NDArray[np.intp], points: Points) -> None:
+        """Says what the points of the cells of a pass are that have a mark."""
+        self._points[cells + 1] = points
+
+
+def points_of(entries: Entries, most: int) -> Points:
+    """Entries as integers, less that of one: exact scaling by a power of two, then rounding."""
+    _, exponent = np.frexp(np.abs(entries).max())
+    found = np.rint(np.ldexp(entries.astype(np.float64), _POINT_BITS - int(exponent))).astype(np.int64)
+    return found - found[most]
+
+
+def _behind_zeros(values: NDArray) -> Integers:
+    return np.concatenate([np.zeros_like(values[:1]), values]).astype(np.int64)
