@@ -142,9 +142,9 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     numbers: list[int] = []
     original = reading.decode_chunks
 
-    def noted(chunks: Any) -> Any:
+    def noted(chunks: Any, places_of: Any) -> Any:
         numbers.append(chunks[0].segment)
-        return original(chunks)
+        return original(chunks, places_of)
 
     monkeypatch.setattr(reading, "decode_chunks", noted)
     return numbers

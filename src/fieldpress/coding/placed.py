@@ -13,7 +13,7 @@ from fieldpress.coding.chances import read_bits
 from fieldpress.coding.lists import read_list
 from fieldpress.coding.marks import Entries
 from fieldpress.coding.rangecoder import Decoder
-from fieldpress.coding.scattered import SIGNS, Points, Scattered, Walk, points_of
+from fieldpress.coding.scattered import SIGNS, Points, Scattered, Signs, Walk, points_of
 from fieldpress.coding.scores import chances_of, read_scored
 from fieldpress.coding.symbols import Integers
 from fieldpress.errors import FormatError
@@ -26,7 +26,7 @@ COARSEST = 6
 _CONSTANT_LIMIT = 1 << 12
 _MOST_ENTRIES, _MOST_CHANNELS, _MOST_HINTS = 1 << 8, 1 << 4, 1 << 7
 """So that all products are integers below 2**53."""
-MOST_SCORES = 1 << 25
+MOST_SCORES = 1 << 23
 """Of all codes of a group together: marks times entries."""
 
 
@@ -60,7 +60,7 @@ def read_placed(coder: Decoder, entries: Entries, level: Scattered) -> Integers:
         raise FormatError(f"codes of a dictionary are damaged: {most} is none of {len(entries)}")
     parameters = _read_parameters(coder, len(entries), entries.shape[1], level.hints(entries.shape[1]))
     points, walk = points_of(entries, most), Walk(level, entries.shape[1])
-    codes, scores = np.full(len(level.map.at), most, dtype=np.int64), 0
+    codes, scores = np.full(len(level.corners), most, dtype=np.int64), 0
     for cells in level.passes:
         marks = read_bits(coder, chances_of(mark_scores(walk.signs(cells), parameters.signs)))
         walk.mark(cells, marks)
@@ -73,14 +73,14 @@ def read_placed(coder: Decoder, entries: Entries, level: Scattered) -> Integers:
     return codes
 
 
-def mark_scores(signs: Integers, weights: Integers) -> Integers:
+def mark_scores(signs: Signs, weights: Integers) -> Integers:
     """Shape (cells,)."""
-    return (weights @ signs) >> SIGN_SHIFT
+    return (weights @ signs.astype(np.int64)) >> SIGN_SHIFT
 
 
-def code_scores(hints: Integers, points: Points, parameters: Parameters) -> Integers:
+def code_scores(hints: Points, points: Points, parameters: Parameters) -> Integers:
     """Shape (cells, entries)."""
-    wanted = (parameters.hints @ hints).T.astype(np.float64)
+    wanted = (parameters.hints @ hints.astype(np.int64)).T.astype(np.float64)
     # In floats, but of integers below 2**53: exact in any order of addition, so the same on every machine.
     products = (wanted @ points.T.astype(np.float64)).astype(np.int64)
     return (parameters.constants << parameters.unit) + (products >> HINT_SHIFT)

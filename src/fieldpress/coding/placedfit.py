@@ -22,7 +22,7 @@ from fieldpress.coding.placed import (
     mark_scores,
 )
 from fieldpress.coding.rangecoder import Encoder
-from fieldpress.coding.scattered import Points, Scattered, Walk, points_of
+from fieldpress.coding.scattered import Points, Scattered, Signs, Walk, points_of
 from fieldpress.coding.scores import OCTAVE, chances_of, write_scored
 from fieldpress.coding.symbols import Integers
 
@@ -56,7 +56,7 @@ def write_placed(coder: Encoder, codes: Integers, entries: Entries, level: Scatt
         write_scored(coder, codes[cells[marks[cells]]], code_scores(hints, points, found))
 
 
-def _told(codes: Integers, points: Points, level: Scattered) -> list[tuple[Integers, Integers]]:
+def _told(codes: Integers, points: Points, level: Scattered) -> list[tuple[Signs, Points]]:
     """Signs of all cells and hints of those with a mark, pass by pass."""
     walk, told = Walk(level, points.shape[1]), []
     marks = codes != commonest(codes)
@@ -69,14 +69,14 @@ def _told(codes: Integers, points: Points, level: Scattered) -> list[tuple[Integ
     return told
 
 
-def _fit_to(told: list[tuple[Integers, Integers]], codes: Integers, points: Points, level: Scattered) -> Parameters:
+def _fit_to(told: list[tuple[Signs, Points]], codes: Integers, points: Points, level: Scattered) -> Parameters:
     signs, hints = (np.concatenate(parts, axis=1) for parts in zip(*told, strict=True))
     ordered = codes[np.concatenate(level.passes)]
     marks = ordered != commonest(codes)
     return _fit(signs, marks, points, hints, ordered[marks])
 
 
-def _fit(signs: Integers, marks: Bits, points: Points, hints: Integers, codes: Integers) -> Parameters:
+def _fit(signs: Signs, marks: Bits, points: Points, hints: Points, codes: Integers) -> Parameters:
     """Maximum likelihood, with weights that are held back where little says what they should be.
 
     Args:
@@ -90,7 +90,7 @@ def _fit(signs: Integers, marks: Bits, points: Points, hints: Integers, codes: I
     return _cheapest(of_signs, *_fit_hints(points, hints, codes), points, hints, codes)
 
 
-def _fit_signs(signs: Integers, marks: Bits) -> Integers:
+def _fit_signs(signs: Signs, marks: Bits) -> Integers:
     """Newton's method on a logistic regression; of marks and of cells without one a sample each."""
     parts = [np.flatnonzero(marks == value) for value in (False, True)]
     apart = [max(1, len(part) // _SAMPLE) for part in parts]
@@ -110,11 +110,11 @@ def _fit_signs(signs: Integers, marks: Bits) -> Integers:
     return _rounded(found * OCTAVE / np.log(2) * (1 << SIGN_SHIFT) / 16, SIGN_LIMIT)
 
 
-def _fit_hints(points: Points, hints: Integers, codes: Integers) -> tuple[Floats, Integers]:
+def _fit_hints(points: Points, hints: Points, codes: Integers) -> tuple[Floats, Integers]:
     """Constants, in scores, and weights: by turns the best of each for the other, on a sample of the cells."""
     chosen = slice(None, None, max(1, len(codes) // _SAMPLE))
     share = len(codes) / len(codes[chosen])
-    size = [max(1.0, float(np.sqrt(np.square(each).mean()))) for each in (points[codes], hints)]
+    size = [max(1.0, float(np.sqrt(np.square(each.astype(np.float64)).mean()))) for each in (points[codes], hints)]
     entries, known, wanted = points / size[0], hints[:, chosen] / size[1], codes[chosen]
     counts = share * np.bincount(wanted, minlength=len(points))
     constants, weights = np.log(counts + _PRIOR_COUNT), np.zeros((entries.shape[1], len(known)))
@@ -138,7 +138,7 @@ def _fit_hints(points: Points, hints: Integers, codes: Integers) -> tuple[Floats
 
 
 def _cheapest(
-    signs: Integers, constants: Floats, weights: Integers, points: Points, hints: Integers, codes: Integers
+    signs: Integers, constants: Floats, weights: Integers, points: Points, hints: Points, codes: Integers
 ) -> Parameters:
     """With constants in that unit in which they and the codes take the fewest bits; and with hints, if these pay."""
     chosen = slice(None, None, max(1, len(codes) // _SAMPLE))

@@ -21,8 +21,6 @@ those of this group around it, by closeness, and those of this group in the eigh
 is an entry less that of the commonest code, so that of a cell without a mark is zero.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,30 +33,17 @@ from fieldpress.places import Places
 SIGNS = 10
 _LAST = 3
 _POINT_BITS = 12
-_LEVELS = np.rint(16 * np.log2(1 + np.arange(1 << 9))).astype(np.int64)
+_LEVELS = np.rint(16 * np.log2(1 + np.arange(1 << 9))).astype(np.uint8)
 
-_CORNERS = np.array([(0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)])
+_CORNERS = np.array([(0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)], np.int16)
 """Of a cube; which coordinates of its cells are odd, for each pass."""
 _WHOLE = 8
 """Sum of the weights of an interpolation."""
 
-Points = NDArray[np.int64]
-
-
-class Between(NamedTuple):
-    """The coarser cells that each cell lies between: those of one cell of the coarser grid."""
-
-    weights: Integers
-    """Shape (8, cells); of each cell they are 8 together."""
-    numbers: NDArray[np.int32]
-    """Shape (8, cells); 0 for one that is not there, else from 1."""
-
-    def sum(self, values: Integers, cells: NDArray[np.intp] | slice = slice(None)) -> Integers:
-        """The weighted sum of coarser cells' values, of which the first stands for one that is not there."""
-        total = np.zeros((len(self.weights[0, cells]), *values.shape[1:]), dtype=np.int64)
-        for weights, numbers in zip(self.weights[:, cells], self.numbers[:, cells], strict=True):
-            total += weights.reshape(-1, *[1] * (values.ndim - 1)) * values[numbers]
-        return total
+Points = NDArray[np.int16]
+Signs = NDArray[np.uint8]
+Cells = NDArray[np.intp]
+"""Numbers of some cells, from 0."""
 
 
 class Scattered(Groups):
@@ -71,27 +56,26 @@ class Scattered(Groups):
 
     def __init__(self, places: Places, coarser: "Scattered | None" = None) -> None:
         super().__init__(len(places.corners))
+        self.corners = places.corners
         self.map = Map(places)
         self.numbers = self.map.spread(np.arange(1, len(places.corners) + 1, dtype=np.int32))
         """Of the cells, from 1, in a flat grid; 0 where there is none."""
         self.near = list(zip(self.map.distances(MOVES), CLOSENESS.tolist(), strict=True))
         """How far away, and how close, the 26 cells around are."""
         odd = places.corners % 2
-        self.passes = [np.flatnonzero((odd == corner).all(axis=1)) for corner in _CORNERS]
-        """The cells of each."""
+        self.passes: list[Cells] = [np.flatnonzero((odd == corner).all(axis=1)) for corner in _CORNERS]
         self.points: list[Points] = []
         """Of the cells, for each group so far; a row of zeros is ahead of them."""
         self.coarser = coarser
-        self.above = self.beyond = np.zeros(len(odd), dtype=np.int64)
-        if coarser is None:
-            return
-        weights = np.stack([np.where(corner, odd, 2 - odd).prod(axis=1, dtype=np.int64) for corner in _CORNERS])
-        found = [coarser.numbers[coarser.map.flat(places.corners // 2 + corner)] for corner in _CORNERS]
-        self.between = Between(weights, np.stack(found))
-        self.above = self.between.sum(_behind_zeros(coarser.active))
-        grid = coarser.map.spread(coarser.active.astype(np.uint8))
-        middle = coarser.map.flat((places.corners + 1) // 2)
-        self.beyond = grid[middle] + sum(grid[middle + far].astype(np.int64) for far in coarser.map.distances(MOVES))
+        self.above, self.beyond = np.zeros((2, len(odd)), dtype=np.uint8)
+        """Counts of marks at the coarser level, as the module's description says."""
+        if coarser is not None:
+            active = coarser.active.astype(np.uint8)
+            values, grid = _behind_zeros(active[:, None]), coarser.map.spread(active)
+            for cells in self.passes:
+                self.above[cells] = coarser.between(self.corners[cells], values)[:, 0]
+                middle = coarser.map.flat((self.corners[cells] + 1) // 2)
+                self.beyond[cells] = grid[middle] + sum(grid[middle + far] for far, _ in coarser.near)
 
     def add(self, codes: Integers, entries: Entries) -> None:
         super().add(codes, entries)
@@ -109,6 +93,19 @@ class Scattered(Groups):
         most = int(first[counts == counts.max()].min())
         self.marks.append((rows != rows[most]).any(axis=1))
         self.points.append(_behind_zeros(points_of(rows, most)))
+
+    def between(self, corners: NDArray[np.int16], values: NDArray[np.int16 | np.uint8]) -> Integers:
+        """Eight times the values of these cells, interpolated at corners of a grid of twice the side.
+
+        Args:
+            corners: Shape (n, 3).
+            values: Shape (1 + cells, values): a row of zeros is ahead.
+        """
+        total, odd = np.zeros((len(corners), values.shape[1]), dtype=np.int64), corners % 2
+        for corner in _CORNERS:
+            weights = np.where(corner, odd, 2 - odd).prod(axis=1, dtype=np.int64)
+            total += weights[:, None] * values[self.numbers[self.map.flat(corners // 2 + corner)]]
+        return total
 
     def hints(self, width: int) -> int:
         """How many there are, for a group of so many channels."""
@@ -128,11 +125,11 @@ class Walk:
         self._group = len(level.points)
         self._state = level.map.spread((level.active << 2).astype(np.uint8))
         """1 for a known cell, 2 for its mark, 4 for each mark of the groups before."""
-        self._points = np.zeros((len(level.map.at) + 1, width), dtype=np.int64)
-        last = [marks.astype(np.int64) for marks in level.marks[: -_LAST - 1 : -1]]
-        self._last = [*last, *[np.zeros(len(level.map.at), dtype=np.int64)] * (_LAST - len(last))]
+        self._points = np.zeros((len(level.corners) + 1, width), dtype=np.int16)
+        last = level.marks[: -_LAST - 1 : -1]
+        self._last = [*last, *[np.zeros(len(level.corners), dtype=np.bool_)] * (_LAST - len(last))]
 
-    def signs(self, cells: NDArray[np.intp]) -> Integers:
+    def signs(self, cells: Cells) -> Signs:
         """Of the cells of a pass, shape (signs, cells)."""
         at, level = self._level.map.at[cells], self._level
         own, known, others = np.zeros((3, len(cells)), dtype=np.int64)
@@ -141,16 +138,16 @@ class Walk:
             own += closeness * (state >> 1 & 1)
             known += closeness * (state & 1)
             others += closeness * (state >> 2)
+        coarser = (each[cells].astype(np.int64) for each in (level.above, level.beyond))
+        last = (marks[cells].astype(np.int64) for marks in self._last)
         here = (self._state[at] >> 2).astype(np.int64)
-        last = [marks[cells] for marks in self._last]
-        counts = [np.ones_like(own), own, known, others, here, level.above[cells], level.beyond[cells], *last]
-        return _LEVELS[np.stack(counts)]
+        return _LEVELS[np.stack([np.ones_like(own), own, known, others, here, *coarser, *last])]
 
-    def mark(self, cells: NDArray[np.intp], marks: Bits) -> None:
+    def mark(self, cells: Cells, marks: Bits) -> None:
         """Says which cells of a pass have a mark."""
         self._state[self._level.map.at[cells]] |= (1 + 2 * marks).astype(np.uint8)
 
-    def hints(self, cells: NDArray[np.intp]) -> Integers:
+    def hints(self, cells: Cells) -> Points:
         """Of the cells of a pass that have a mark, shape (hints, cells)."""
         at, level = self._level.map.at[cells], self._level
         total, weight = np.zeros((len(cells), self._points.shape[1]), dtype=np.int64), np.zeros(len(cells), np.int64)
@@ -160,10 +157,11 @@ class Walk:
         around = total // np.maximum(1, weight)[:, None]
         above = np.zeros_like(around)
         if level.coarser is not None:
-            above = level.between.sum(level.coarser.points[self._group], cells) // _WHOLE
-        return np.concatenate([*(points[cells + 1] for points in level.points), around, above], axis=1).T
+            above = level.coarser.between(level.corners[cells], level.coarser.points[self._group]) // _WHOLE
+        before = (points[cells + 1] for points in level.points)
+        return np.concatenate([*before, around, above], axis=1).astype(np.int16).T
 
-    def place(self, cells: NDArray[np.intp], points: Points) -> None:
+    def place(self, cells: Cells, points: Points) -> None:
         """Says what the points of the cells of a pass are that have a mark."""
         self._points[cells + 1] = points
 
@@ -171,9 +169,9 @@ class Walk:
 def points_of(entries: Entries, most: int) -> Points:
     """Entries as integers, less that of one: exact scaling by a power of two, then rounding."""
     _, exponent = np.frexp(np.abs(entries).max())
-    found = np.rint(np.ldexp(entries.astype(np.float64), _POINT_BITS - int(exponent))).astype(np.int64)
+    found = np.rint(np.ldexp(entries.astype(np.float64), _POINT_BITS - int(exponent))).astype(np.int16)
     return found - found[most]
 
 
-def _behind_zeros(values: NDArray) -> Integers:
-    return np.concatenate([np.zeros_like(values[:1]), values]).astype(np.int64)
+def _behind_zeros(values: NDArray) -> NDArray:
+    return np.concatenate([np.zeros_like(values[:1]), values])

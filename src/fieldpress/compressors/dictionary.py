@@ -101,19 +101,19 @@ class Dictionary(Compressor):
     def decode_after(self, data: bytes, shapes: Sequence[Shape], known: Known) -> list[Array]:
         levels = list(known.coarser)
         for piece, shape in zip(pieces_of(data, len(shapes)), shapes, strict=True):
-            levels.append(self._decode(piece, shape, self.cells(shape, levels, known.places)))
+            levels.append(self._decode(piece, shape, self._cells(shape, levels, known.places)))
         return levels[len(known.coarser) :]
 
     def write_after(self, writers: Sequence[Callable[[Groups], bytes]], shapes: Sequence[Shape], known: Known) -> bytes:
         """The bytes of a chunk, of each tensor those that its writer makes of what is known of its cells."""
         levels, pieces = list(known.coarser), list[bytes]()
         for write, shape in zip(writers, shapes, strict=True):
-            pieces.append(write(self.cells(shape, levels, known.places)))
+            pieces.append(write(self._cells(shape, levels, known.places)))
             if known.places and len(pieces) < len(writers):
-                levels.append(self._decode(pieces[-1], shape, self.cells(shape, levels, known.places)))
+                levels.append(self._decode(pieces[-1], shape, self._cells(shape, levels, known.places)))
         return joined(pieces)
 
-    def cells(self, shape: Shape, before: Sequence[Array], places: Sequence[Places | None]) -> Groups:
+    def _cells(self, shape: Shape, before: Sequence[Array], places: Sequence[Places | None]) -> Groups:
         """What is known of the cells of a tensor before its first group.
 
         Args:
