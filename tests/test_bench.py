@@ -23,10 +23,12 @@ from fieldpress.bench.clips import Clip
 from fieldpress.bench.codecs import program
 from fieldpress.bench.codecs.codec import Clipped, Scale
 from fieldpress.bench.codecs.known import CODECS, STILL_CODECS, VIDEO_CODECS, anchor
+from fieldpress.bench.folder import open_folder
+from fieldpress.bench.kept import read_kept
 from fieldpress.bench.points.axis import settings
 from fieldpress.bench.points.curves import curves
 from fieldpress.bench.points.plan import Curve, sensible, widened
-from fieldpress.bench.points.point import CodecPoint, FieldPoint, read_point
+from fieldpress.bench.points.point import CodecPoint, FieldPoint, _suits, read_point
 from fieldpress.bench.points.pointjob import PointJob
 from fieldpress.bench.points.thirdparty import third_party
 from fieldpress.bench.reports.benchtable import difference_lines, table_markdown
@@ -34,6 +36,7 @@ from fieldpress.bench.reports.summary import codec_files, differences, means, su
 from fieldpress.cli import main
 from fieldpress.errors import ConfigError, SourceError
 from fieldpress.presets import recipe
+from fieldpress.saving import TEMPORARY
 from fieldpress.training.config import Budget
 
 pytest.importorskip("bjontegaard", reason="the extra bench is not installed")
@@ -264,9 +267,12 @@ def _hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
 
 
-def test_a_clip_too_narrow_for_x265():
-    with pytest.raises(ConfigError, match=r"x265 needs pictures 32 wide or more; a\.mkv is 24 wide"):
-        anchor("x265").check(Clipped(4, 24, 24), "a.mkv")
+@pytest.mark.parametrize("sides", [(48, 48), (64, 62), (30, 64)], ids=str)
+def test_a_clip_too_small_for_x265(sides: tuple[int, int]):
+    height, width = sides
+    with pytest.raises(ConfigError, match=rf"x265 needs pictures of 64 x 32 or more; a\.mkv is {width} x {height}"):
+        anchor("x265").check(Clipped(4, height, width), "a.mkv")
+    anchor("x265").check(Clipped(4, 32, 64), "a.mkv")
 
 
 def test_odd_sides_with_halved_chroma():
@@ -291,9 +297,10 @@ def test_every_codec_is_told_one_thread_and_one_key_frame():
         assert codec.still or int(told["g"]) >= 40
 
 
-def test_x265_gets_coding_tree_units_below_the_width():
-    assert ":ctu=32" in anchor("x265").options(30, Clipped(4, 48, 64))["x265-params"]
-    assert "ctu" not in anchor("x265").options(30, Clipped(4, 48, 72))["x265-params"]
+def test_x265_gets_coding_tree_units_below_the_shorter_side():
+    assert ":ctu=32:min-cu-size=8" in anchor("x265").options(30, Clipped(4, 72, 64))["x265-params"]
+    assert ":ctu=32:min-cu-size=8" in anchor("x265").options(30, Clipped(4, 48, 72))["x265-params"]
+    assert "ctu" not in anchor("x265").options(30, Clipped(4, 72, 72))["x265-params"]
 
 
 def test_qualities_are_spread_from_fine_to_coarse_and_go_on_beyond():
@@ -355,6 +362,76 @@ def test_a_damaged_record_is_refused(tmp_path: Path):
     (tmp_path / "points" / f"{point.name}.json").write_text('{"schema": "fieldpress-bench-point"}')
     with pytest.raises(SourceError, match="is damaged or does not belong to the file beside it; remove both"):
         read_point(tmp_path, point)
+    (tmp_path / "points" / f"{point.name}.json").write_text("[" * 200_000)
+    with pytest.raises(SourceError, match="is damaged or does not belong"):
+        read_point(tmp_path, point)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"psnr_rgb": None},
+        {"psnr_rgb": "x"},
+        {"ssim": "x"},
+        {"quality": 3},
+        {"quality": {"crf": "x"}},
+        {"pictures": 3},
+        {"pictures": {"psnr_rgb": 3}},
+        {"pictures": {"psnr_rgb": ["x"]}},
+        {"bytes": 4},
+    ],
+    ids=str,
+)
+def test_a_record_with_something_else_in_it_is_refused(done: Path, tmp_path: Path, change: dict[str, Any]):
+    shutil.copytree(done / "points", tmp_path / "points")
+    path = next((tmp_path / "points").glob("*.json"))
+    record = json.loads(path.read_text())
+    file = Path(record["file"]).name
+    assert read_kept(path, path.with_name(file), _suits) == record
+    path.write_text(json.dumps({**record, **change}))
+    with pytest.raises(SourceError, match="is damaged or does not belong"):
+        read_kept(path, path.with_name(file), _suits)
+
+
+def test_a_point_without_its_picture_is_made_again(tmp_path: Path, done: Path):
+    shutil.copytree(done / "points", tmp_path / "points")
+    point = replace(FieldPoint(CLIP, "nvp-fit", settings(recipe("nvp-fit"), 1)[0], Budget(steps=1), 0, "cpu"))
+    record = next((tmp_path / "points").glob("*.json"))
+    kept = json.loads(record.read_text())
+    for suffix, source in ((".json", record), (".png", record.with_suffix(".png"))):
+        shutil.copy(source, tmp_path / "points" / f"{point.name}{suffix}")
+    shutil.copy(tmp_path / kept["file"], tmp_path / "points" / point.file)
+    assert read_point(tmp_path, point) == kept
+    (tmp_path / "points" / f"{point.name}.png").unlink()
+    assert read_point(tmp_path, point) is None
+
+
+def test_a_folder_whose_making_was_stopped_is_gone_on_with(tmp_path: Path):
+    folder = tmp_path / "bench"
+    folder.mkdir()
+    (folder / f"{TEMPORARY}0123").write_bytes(b"half")
+    open_folder(folder, "bench", {"clips": []}, "points")
+    assert json.loads((folder / "bench.json").read_bytes()) == {"clips": []}
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(SourceError, match="holds something else than a bench"):
+        open_folder(tmp_path, "bench", {"clips": []}, "points")
+
+
+def test_a_folder_that_cannot_say_what_it_is_of_stays_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(path: Path, data: bytes) -> None:
+        raise SourceError(f"cannot write {path}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fieldpress.bench.folder.save", full)
+        with pytest.raises(SourceError, match="cannot write"):
+            open_folder(tmp_path / "bench", "bench", {"clips": []}, "points")
+    open_folder(tmp_path / "bench", "bench", {"clips": []}, "points")
+
+
+def test_an_identity_that_never_ends(tmp_path: Path):
+    (tmp_path / "bench.json").write_text("[" * 200_000)
+    with pytest.raises(SourceError, match="is damaged"):
+        open_folder(tmp_path, "bench", {"clips": []}, "points")
 
 
 # What is told of the points
@@ -445,18 +522,33 @@ def test_points_of_third_parties_get_their_bits_per_pixel(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"bytes": None}, "bytes is missing, or no number above 0"),
-        ({"bytes": 10**400}, "bytes is missing, or no number above 0"),
-        ({"psnr_y": "high"}, "psnr_y is missing, or no number above 0"),
+        ({"bytes": None}, "bytes is missing, or no number from 1 to 1e+15"),
+        ({"bytes": 10**400}, "bytes is missing, or no number from 1 to 1e+15"),
+        ({"bytes": 0.5}, "bytes is missing, or no number from 1 to 1e+15"),
+        ({"psnr_y": "high"}, "psnr_y is missing, or no number from 0.001 to 200"),
+        ({"psnr_rgb": 0}, "psnr_rgb is missing, or no number from 0.001 to 200"),
         ({"preset": 3}, "preset is missing, or no text"),
+        ({"codec": ""}, "codec is missing, or no text"),
+        ({"codec": "two\nlines"}, "codec is missing, or no text on one line"),
+        ({"codec": "\ud800"}, "codec is missing, or no text"),
+        ({"ssim": 7}, "ssim is no number from -1 to 1"),
+        ({"encode_seconds": -3}, "encode_seconds is no number from 0 to 1e+09"),
         ({"clip": "clap.mkv"}, "unknown clip 'clap.mkv'; did you mean 'clip.mkv'?"),
         ({"vmaf": "good"}, "vmaf is no number"),
     ],
+    ids=str,
 )
 def test_a_point_of_a_third_party_that_is_wrong(tmp_path: Path, change: dict[str, Any], complaint: str):
     with pytest.raises(SourceError, match=r"a\.json: point 0: ") as raised:
         third_party(dropped(tmp_path, {**POINT, **change}), [CLIP])
     assert complaint in str(raised.value)
+
+
+def test_json_of_a_third_party_that_never_ends(tmp_path: Path):
+    folder = dropped(tmp_path, [])
+    (folder / "third-party/a.json").write_text("[" * 200_000)
+    with pytest.raises(SourceError, match=r"a\.json: is not JSON"):
+        third_party(folder, [CLIP])
 
 
 @pytest.mark.parametrize("name", [("fieldpress", "mine"), ("x264", "ultrafast"), ("rate", "")], ids=str)

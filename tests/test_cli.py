@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from fieldpress.cli.text import columns, duration, one_line
 from fieldpress.cli.timing import view_timing
 from fieldpress.compressors import Uniform, Video
 from fieldpress.decoders import DECODERS, Siren
-from fieldpress.errors import ConfigError
+from fieldpress.errors import ConfigError, SourceError
 from fieldpress.grids import GRIDS
 from fieldpress.presets import PRESETS, recipe
 from fieldpress.report import Report
@@ -33,6 +35,7 @@ from fieldpress.signals import Image
 from fieldpress.signals import Video as Clip
 from fieldpress.sources import load
 from fieldpress.training import loop
+from fieldpress.training.loop import Trainer
 from fieldpress.views import view
 
 STEPS = ["--steps", "4", "--device", "cpu"]
@@ -374,6 +377,27 @@ def test_encode_replaces_no_report_unless_told_to(refused: Callable[..., str], c
     assert "--force" in refused("encode", clip, "a.fpr", "--report", "r.json")
 
 
+@pytest.mark.parametrize(("out", "report"), [("log", "r.json"), ("a.fpr", "log")], ids=str)
+def test_a_log_is_no_file(refused: Callable[..., str], clip: Path, out: str, report: str):
+    assert "and --log are the same path" in refused("encode", clip, out, "--report", report, "--log", "./log")
+
+
+def test_a_report_that_cannot_be_written_leaves_the_finished_file(
+    run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(path: str, data: bytes) -> None:
+        raise SourceError(f"cannot write {path}; nothing was changed") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fieldpress.cli.encode.save", full)
+    outcome = run("encode", clip, "a.fpr", *CODED, "--report", "r.json")
+    assert outcome.status == 2
+    assert outcome.err.splitlines()[-1] == (
+        "fieldpress: error: cannot write --report r.json: No space left on device; a.fpr is finished"
+    )
+    assert outcome.out.startswith("a.fpr\n")
+    assert Path("a.fpr").exists()
+
+
 def test_a_log_without_tensorboard_says_what_to_install(
     refused: Callable[..., str], clip: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -438,6 +462,28 @@ def test_the_log_tells_the_tries_of_a_quality_apart(run: Run, clip: Path):
     tries = [entry.get("try", 1) for entry in entries if "share" in entry]
     assert max(tries) > 1
     assert {tries.count(number) for number in range(1, max(tries) + 1)} == {tries.count(1)}
+
+
+@pytest.mark.parametrize("how", [(), ("--psnr", "24.5")], ids=str)
+def test_the_log_of_a_film_counts_its_encodes(
+    run: Run, clip: Path, how: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """... of which each begins with a few for the tools that suit it, and they end with the longest time."""
+    begun: list[int] = []
+    start = Trainer.__init__
+
+    def counted(self: Trainer, *arguments: Any, **named: Any) -> None:
+        begun.append(0)
+        start(self, *arguments, **named)
+
+    monkeypatch.setattr(Trainer, "__init__", counted)
+    run("encode", clip, "a.fpr", *CODED, *how, "--log", "log")
+    entries = [json.loads(line) for line in Path("log/metrics.jsonl").read_text().splitlines()]
+    shares = [entry for entry in entries if "share" in entry]
+    assert {entry.get("try", 1) for entry in shares} == set(range(1, len(begun) + 1))
+    for before, after in pairwise(shares):
+        if before.get("try") == after.get("try"):
+            assert before["seconds"] <= after["seconds"]
 
 
 def test_the_log_of_a_run_whose_quality_is_not_known_at_first_is_json(run: Run, clip: Path):

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from fieldpress.errors import SourceError
 
+TEMPORARY = ".fieldpress-"
+"""How names of files begin that are not whole yet."""
+
 
 def save(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """Writes a file in one step: whoever looks sees what was there before or all of the new bytes.
@@ -20,7 +23,7 @@ def save(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
             raise SourceError(f"cannot write {path}: it is not a regular file")
-        temporary = target.with_name(f".fieldpress-{secrets.token_hex(8)}")
+        temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
         try:
             with temporary.open("xb") as file:
                 file.write(data)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpress.errors import SourceError
-from fieldpress.saving import save
+from fieldpress.saving import TEMPORARY, save
 
 
 def open_folder(folder: Path, kind: str, identity: Mapping[str, Any], inside: str) -> None:
@@ -25,16 +25,22 @@ def open_folder(folder: Path, kind: str, identity: Mapping[str, Any], inside: st
     try:
         if path.exists():
             _compare(folder, kind, json.loads(path.read_bytes()), identity)
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        elif folder.exists() and not (folder.is_dir() and all(map(_is_left_over, folder.iterdir()))):
             what = f"holds something else than a {kind}" if folder.is_dir() else "is a file"
             raise SourceError(f"--out {folder}: {what}; name another folder")
-        (folder / inside).mkdir(parents=True, exist_ok=True)
-    except ValueError as error:
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            save(path, json.dumps(identity, indent=2).encode() + b"\n")
+        (folder / inside).mkdir(exist_ok=True)
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{str(path)!r}: is damaged: {error}; name another folder") from None
     except OSError as error:
         raise SourceError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
-    if not path.exists():
-        save(path, json.dumps(identity, indent=2).encode() + b"\n")
+
+
+def _is_left_over(path: Path) -> bool:
+    """Of a call that was stopped before it had said what the folder is of."""
+    return path.name.startswith(TEMPORARY)
 
 
 def _compare(folder: Path, kind: str, found: Any, asked: Mapping[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ def slug(words: str) -> str:
     return re.sub("[^a-z0-9.]+", "-", words.lower()).strip("-.")
 
 
+def are_numbers(record: dict[str, Any], names: Sequence[str], optional: Sequence[str] = ()) -> bool:
+    """Whether a record has numbers under these names, and numbers or nothing under the optional ones."""
+    known = [name for name in optional if record.get(name) is not None]
+    values = [record.get(name) for name in (*names, *known)]
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+
+
 def read_kept(record: Path, file: Path, suits: Callable[[dict[str, Any], int], bool]) -> dict[str, Any] | None:
     """The record of finished work; ``None`` if it is not finished.
 
@@ -47,7 +55,7 @@ def read_kept(record: Path, file: Path, suits: Callable[[dict[str, Any], int], b
         found = json.loads(record.read_bytes())
         if suits(found, file.stat().st_size):
             return found
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise SourceError(
         f"{record}: is damaged or does not belong to the file beside it; remove both, they are made again"

@@ -74,12 +74,12 @@ def run_study(
     clips = clips_of(sources, subjects)
     runs = {study.name: plan_runs(study, clips, budget, seeds, device) for study in plan}
     every_run = [run for group in runs.values() for run in group]
-    _check(every_run)
+    asked = {run.name: run for run in every_run if run.variation in wanted}
+    _check(list(asked.values()))
     folder = Path(out)
     identity = {"study": name, "clips": [clip.identity for clip in clips], "budget": asdict(budget), "device": device}
     open_folder(folder, "study", identity, RUNS)
 
-    asked = {run.name: run for run in every_run if run.variation in wanted}
     missing = {name: run for name, run in asked.items() if read_record(folder, name) is None}
     waiting = [RunJob(run, folder / RUNS / f"{name}.fpr") for name, run in missing.items()]
     failures = run_jobs(waiting, jobs, len(asked) - len(waiting), on_progress)

@@ -16,7 +16,7 @@ from fieldpress.cli.log import TrainingLog
 from fieldpress.cli.progress import training_display
 from fieldpress.cli.stopping import StopBetweenSteps
 from fieldpress.cli.text import complain, figures, one_line, say
-from fieldpress.errors import ConfigError
+from fieldpress.errors import ConfigError, SourceError
 from fieldpress.presets import PRESETS, Recipe, recipe
 from fieldpress.saving import save
 from fieldpress.settings import Settings, changed, exchange_parts, known_flags, settings_of
@@ -120,16 +120,24 @@ def run(arguments: list[str]) -> int:
         if Path(command.report).resolve() == Path(command.out).resolve():
             raise ConfigError("OUT and --report are the same file")
         check_report(command.source, Path(command.report), command.force)
+    if command.log is not None:
+        for name, path in (("OUT", command.out), ("--report", command.report)):
+            if path is not None and Path(path).resolve() == Path(command.log).resolve():
+                raise ConfigError(f"{name} and --log are the same path; one is a file, the other a folder")
     try:
         report = _encode(command, chosen if command.preset else lambda found: changed(default_recipe(found), of_preset))
     except Interrupted as interrupted:
         again = shlex.join(["fieldpress", "encode", *(["--resume"] if not command.resume else []), *arguments])
         complain(f"stopped; {interrupted.checkpoint} keeps what was done; go on with: {again}")
         raise
-    if command.report is not None:
-        save(command.report, (report.to_json() + "\n").encode())
     say(one_line(command.out))
     say(figures(report))
+    if command.report is not None:
+        try:
+            save(command.report, (report.to_json() + "\n").encode())
+        except SourceError as error:
+            reason = getattr(error.__cause__, "strerror", None) or error
+            raise SourceError(f"cannot write --report {command.report}: {reason}; {command.out} is finished") from None
     return 0
 
 

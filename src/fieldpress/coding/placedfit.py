@@ -140,7 +140,7 @@ def _fit_hints(points: Points, hints: Points, codes: Integers) -> tuple[Floats, 
 def _cheapest(
     signs: Integers, constants: Floats, weights: Integers, points: Points, hints: Points, codes: Integers
 ) -> Parameters:
-    """With constants in that unit in which they and the codes take the fewest bits; and with hints, if these pay."""
+    """With constants in that unit in which they and the codes take the fewest bits."""
     chosen = slice(None, None, max(1, len(codes) // _SAMPLE))
     share = len(codes) / len(codes[chosen])
     found: list[tuple[float, Parameters]] = []

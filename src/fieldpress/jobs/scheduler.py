@@ -84,8 +84,10 @@ def run_jobs(
                 share = sum(work[name] * shares[name] for name in work) / sum(work.values())
                 watch(JobsProgress(done, finished + len(jobs), share, time.monotonic() - started, phase))
         except BrokenProcessPool:
+            at_work = [name for name in shares if shares[name] < 1.0][:workers]
             raise SourceError(
-                "a worker process died, perhaps for lack of memory; finished runs are kept: try again with fewer --jobs"
+                f"a worker process died, perhaps for lack of memory, at one of these: {', '.join(at_work)}; "
+                "finished runs are kept: try again with fewer --jobs"
             ) from None
         finally:
             stop.set()

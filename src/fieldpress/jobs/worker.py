@@ -4,6 +4,7 @@ Everything heavy is imported inside the functions, after :func:`begin` has said 
 """
 
 import os
+import signal
 import threading
 import time
 from multiprocessing import parent_process
@@ -42,6 +43,7 @@ def begin(stop: Event, reports: "Queue[Share]") -> None:
         stop: Ends the job in hand where it next reports, and those to come at once.
         reports: Takes how far the job is.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all: the parent says what follows from it
     os.environ.update({"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Line.stop, _Line.reports = stop, reports

@@ -123,6 +123,7 @@ class Trainer:
             yield self._progress(share)
         self._settle()
         self.chunks.finish()
+        self._seconds = time.monotonic() - started
         yield self._progress(1.0)
 
     def _progress(self, share: float) -> Progress:

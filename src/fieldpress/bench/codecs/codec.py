@@ -10,7 +10,8 @@ from fieldpress.pixels import Ycbcr
 
 FRAME_RATE = 25
 """What encoders are told of every clip: their rate control listens to it, so it must not change unsaid."""
-_X265_LEAST_WIDTH = 32
+_X265_LEAST_HEIGHT, _X265_LEAST_WIDTH = 32, 64
+"""Of pictures 48 wide it writes beyond its own memory."""
 _CODING_TREE_UNITS = (64, 32, 16)
 _VVC_GROUP = 32  # pictures: the period of key frames is a multiple of it
 
@@ -147,8 +148,9 @@ class Anchor:
         """
         if self.codec.still and clip.frames > 1:
             raise ConfigError(f"{self.codec.id} codes one picture; {name} has {clip.frames}: use a video codec")
-        if self.codec.id == "x265" and clip.width < _X265_LEAST_WIDTH:
-            raise ConfigError(f"x265 needs pictures {_X265_LEAST_WIDTH} wide or more; {name} is {clip.width} wide")
+        if self.codec.id == "x265" and (clip.height < _X265_LEAST_HEIGHT or clip.width < _X265_LEAST_WIDTH):
+            needed, sides = f"{_X265_LEAST_WIDTH} x {_X265_LEAST_HEIGHT}", f"{clip.width} x {clip.height}"
+            raise ConfigError(f"x265 needs pictures of {needed} or more; {name} is {sides}: leave it out with --codecs")
         halved = "420p" in self.pixel_format and self.codec.colour is None
         if halved and (clip.height % 2 or clip.width % 2):
             sides = f"{clip.width}x{clip.height}"
@@ -162,9 +164,11 @@ class Anchor:
         if not codec.still:
             told["g"] = str(clip.frames if codec.id != "vvc" else -(-clip.frames // _VVC_GROUP) * _VVC_GROUP)
         told |= dict(codec.fixed or {})
-        if codec.id == "x265" and clip.width <= _CODING_TREE_UNITS[0]:
-            # As wide as a coding tree unit, and x265 writes streams that no decoder follows.
-            told["x265-params"] += f":ctu={next(unit for unit in _CODING_TREE_UNITS if unit < clip.width)}"
+        side = min(clip.height, clip.width)
+        if codec.id == "x265" and side <= _CODING_TREE_UNITS[0]:
+            # Of pictures as small as a coding tree unit, x265 writes streams that no decoder follows; and units have to
+            # be larger than the smallest blocks, which some presets make as large.
+            told["x265-params"] += f":ctu={next(unit for unit in _CODING_TREE_UNITS if unit < side)}:min-cu-size=8"
         if "psnr" in self.variants:
             for key, value in (codec.tunes or {}).items():
                 told[key] = f"{told[key]}:{value}" if key.endswith("-params") and key in told else value

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 
 from fieldpress.bench import bdrate
-from fieldpress.bench.points.point import OURS
+from fieldpress.bench.points.point import FIGURES, OURS
 
-FIGURES = (
-    "bytes", "bpp", "psnr_rgb", "psnr_y", "ssim", "ms_ssim", "vmaf",
-    "encode_seconds", "cpu_seconds", "decode_seconds", "decode_fps", "peak_memory_bytes",
-)  # fmt: skip
-"""What is averaged over seeds."""
 QUALITIES = {"rgb": "psnr_rgb", "y": "psnr_y"}
 """The two that curves are compared by, and the figure of each."""
 

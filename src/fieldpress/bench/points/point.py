@@ -10,7 +10,7 @@ from typing import Any
 
 from fieldpress.bench.clips import Clip
 from fieldpress.bench.codecs.codec import Anchor, Clipped
-from fieldpress.bench.kept import name_of, read_kept
+from fieldpress.bench.kept import are_numbers, name_of, read_kept
 from fieldpress.bench.points.axis import Setting
 from fieldpress.config import to_plain
 from fieldpress.training.config import Budget
@@ -19,6 +19,13 @@ POINTS = "points"
 """The folder of files and records inside that of the bench."""
 SCHEMA = "fieldpress-bench-point"
 VERSION = 1
+FIGURES = (
+    "bytes", "bpp", "psnr_rgb", "psnr_y", "ssim", "ms_ssim", "vmaf",
+    "encode_seconds", "cpu_seconds", "decode_seconds", "decode_fps", "peak_memory_bytes",
+)  # fmt: skip
+"""What is averaged over seeds."""
+_MEASURED = ("bytes", "bpp", "psnr_rgb", "psnr_y")
+"""Those that every point has."""
 OURS = "fieldpress"
 """Stands under ``codec`` for presets."""
 
@@ -122,11 +129,26 @@ def read_point(folder: Path, point: Point) -> dict[str, Any] | None:
         SourceError: The record cannot be read, or is not of the file beside it.
     """
     place = folder / POINTS
-    return read_kept(place / f"{point.name}.json", place / point.file, _suits)
+    record = read_kept(place / f"{point.name}.json", place / point.file, _suits)
+    # Its picture is written first, and is shown on the page: without it the point is made again.
+    return record if (place / f"{point.name}.png").exists() else None
 
 
 def _suits(record: dict[str, Any], size: int) -> bool:
-    return (record["schema"], record["version"], record["bytes"]) == (SCHEMA, VERSION, size)
+    if (record["schema"], record["version"], record["bytes"]) != (SCHEMA, VERSION, size):
+        return False
+    quality, pictures = record["quality"], record["pictures"]
+    return (
+        are_numbers(record, _MEASURED, FIGURES)
+        and isinstance(quality, dict)
+        and are_numbers(quality, list(quality))
+        and isinstance(pictures, dict)
+        and all(values is None or _is_list_of_numbers(values) for values in pictures.values())
+    )
+
+
+def _is_list_of_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
 
 
 def _head(clip: Clip) -> dict[str, Any]:

@@ -14,9 +14,18 @@ from fieldpress.metrics import bits_per_pixel
 THIRD_PARTY = "third-party"
 """The folder for them inside that of the bench."""
 
-_WORDS, _NUMBERS = ("clip", "codec", "preset"), ("bytes", "psnr_rgb", "psnr_y")
-_LARGEST = 1e15
-_OPTIONAL = ("ssim", "ms_ssim", "vmaf", "encode_seconds", "cpu_seconds", "decode_fps")
+_WORDS = ("clip", "codec", "preset")
+_LONGEST = (0.0, 1e9)
+_NUMBERS = {"bytes": (1, 1e15), "psnr_rgb": (1e-3, 200), "psnr_y": (1e-3, 200)}
+_OPTIONAL = {
+    "ssim": (-1, 1),
+    "ms_ssim": (-1, 1),
+    "vmaf": (0, 100),
+    "encode_seconds": _LONGEST,
+    "cpu_seconds": _LONGEST,
+    "decode_fps": _LONGEST,
+}
+"""The least and the most that each can be."""
 
 
 def third_party(folder: Path, clips: Sequence[Clip], measured: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -39,7 +48,7 @@ def third_party(folder: Path, clips: Sequence[Clip], measured: Collection[str] =
     for path in sorted(place.glob("*.json")) if place.is_dir() else []:
         try:
             content = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SourceError(f"{path}: is not JSON: {error}") from None
         for number, point in enumerate(content if isinstance(content, list) else [content]):
             try:
@@ -53,14 +62,15 @@ def _point(point: Any, clips: Sequence[Clip], measured: Collection[str]) -> dict
     if not isinstance(point, dict):
         raise ValueError("is no table")
     for name in _WORDS:
-        if not isinstance(point.get(name), str):
-            raise ValueError(f"{name} is missing, or no text")
-    for name in _NUMBERS:
-        if not _is_number(point.get(name)) or point[name] <= 0:
-            raise ValueError(f"{name} is missing, or no number above 0")
-    for name in _OPTIONAL:
-        if point.get(name) is not None and not _is_number(point[name]):
-            raise ValueError(f"{name} is no number")
+        word = point.get(name)
+        if not (isinstance(word, str) and word.isprintable() and (word.strip() or name == "preset")):
+            raise ValueError(f"{name} is missing, or no text on one line")
+    for name, (least, most) in _NUMBERS.items():
+        if not _is_number(point.get(name), least, most):
+            raise ValueError(f"{name} is missing, or no number from {least:g} to {most:g}")
+    for name, (least, most) in _OPTIONAL.items():
+        if point.get(name) is not None and not _is_number(point[name], least, most):
+            raise ValueError(f"{name} is no number from {least:g} to {most:g}")
     curve = BenchCurve(point["clip"], point["codec"], point["preset"], ())
     if curve.ours or curve.name in measured:
         raise ValueError(f"{shown(curve.name)} is measured by this bench; give the point another codec's name")
@@ -76,7 +86,7 @@ def _point(point: Any, clips: Sequence[Clip], measured: Collection[str]) -> dict
     }
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any, least: float, most: float) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return abs(value) <= _LARGEST  # compares whole numbers of any length, and not a number with nothing
+    return least <= value <= most  # compares whole numbers of any length, and not a number with nothing

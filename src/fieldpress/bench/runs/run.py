@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpress.bench.clips import Clip
-from fieldpress.bench.kept import name_of, read_kept
+from fieldpress.bench.kept import are_numbers, name_of, read_kept
 from fieldpress.bench.studies import Study, Variation
 from fieldpress.config import to_plain, unknown
 from fieldpress.errors import ConfigError
@@ -132,4 +132,9 @@ def read_record(folder: Path, name: str) -> dict[str, Any] | None:
         SourceError: The record cannot be read.
     """
     path = folder / RUNS / f"{name}.json"
-    return read_kept(path, path.with_suffix(".fpr"), lambda record, size: record["report"]["bytes"] == size)
+    return read_kept(path, path.with_suffix(".fpr"), _suits)
+
+
+def _suits(record: dict[str, Any], size: int) -> bool:
+    figures = ("bytes", "bpp", "psnr_rgb", "psnr_y", "ssim", "encode_seconds")
+    return record["report"]["bytes"] == size and are_numbers(record["report"], figures)

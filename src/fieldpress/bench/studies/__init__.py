@@ -52,7 +52,7 @@ def _narrowed(found: Sequence[Study], only: str) -> list[Study]:
     chosen = [replace(study, variations=tuple(_matching(study.variations, patterns))) for study in found]
     if not any(study.variations for study in chosen):
         curves = dict.fromkeys(variation.curve for study in found for variation in study.variations)
-        raise ConfigError(f"--only {only!r} names no curve of this study; its curves are {', '.join(curves)}")
+        raise ConfigError(f"--only {only!r} names no curve of this study; its curves are {'; '.join(curves)}")
     return [study for study in chosen if study.variations]
 
 
