@@ -10,7 +10,7 @@ own work a call is, or keep it quiet::
             code()              # tell(0.5) in here shows 0.55
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar, cast
@@ -55,6 +55,13 @@ def portion(start: float, stop: float) -> Iterator[None]:
         yield
     finally:
         _HEARING.reset(token)
+
+
+def portions(items: Sequence[Item]) -> Iterator[Item]:
+    """The items; what is told while each is worked on is about an equal part of the caller's own work."""
+    for number, item in enumerate(items):
+        with portion(number / len(items), (number + 1) / len(items)):
+            yield item
 
 
 def drawn(items: Iterable[Item], context: Callable[[], AbstractContextManager[None]]) -> Iterator[Item]:

@@ -39,7 +39,6 @@ class TrainingLog:
         self._open_events = SummaryWriter
         self._events: Any = None
         self._due = self._share = 0.0
-        self._step = 0
         self._try = 1
         """A PSNR is reached by trying; all tries but the first say which they are."""
 
@@ -49,12 +48,9 @@ class TrainingLog:
         Raises:
             SourceError: The folder cannot be written to.
         """
-        # Coding a film counts no steps, and tries several tools at first, whose shares are all from the beginning.
-        if progress.step < self._step or progress.share == 0 < self._share:
-            self._try += 1
         if progress.share < self._share:
-            self._due = 0.0
-        self._step, self._share = progress.step, progress.share
+            self._try, self._due = self._try + 1, 0.0
+        self._share = progress.share
         if progress.share < min(self._due, 1.0):
             return
         self._due = progress.share + 1 / _POINTS

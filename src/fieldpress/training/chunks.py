@@ -18,7 +18,7 @@ from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guidance, Guide, Moment, Unguided, Written, array_of, build_guide
 from fieldpress.field import Field, FieldConfig
 from fieldpress.places import Places
-from fieldpress.progress import listening, portion
+from fieldpress.progress import listening, portion, portions
 from fieldpress.training.config import Budget
 from fieldpress.training.effort import in_time, suited
 from fieldpress.training.plan import assign
@@ -35,6 +35,8 @@ _MOST_CODING_ONCE = 0.6
 """... and grids that are coded once, before training, this share."""
 _TRIALS_OF_A_SEARCH = 6
 """Encodes that a search for a size usually takes."""
+_TOOLS = 0.75
+"""Of the progress of finding tools and effort, that of finding tools."""
 _TRIAL, _SEARCH = 0.05, 0.6
 """Where finding the effort, and the search for a size, end in the progress of grids that are coded once."""
 
@@ -259,15 +261,17 @@ class Chunks:
         same on every run.
         """
         trials = 1 if self._steering is None else _TRIALS_OF_A_SEARCH
-        for name in grids:
+        for name in portions(grids):
             guide, wanted = self.guides[name], self._plan[self.assigned[name].rule]
             if not wanted.quicker():
                 continue
             arrays = [array_of(value) for value in guide.written(self._tensors[name])]
-            turned = suited((wanted.coarser(guide.halvings) if guide.halvings else None) or wanted, arrays)
+            with portion(0, _TOOLS):
+                turned = suited((wanted.coarser(guide.halvings) if guide.halvings else None) or wanted, arrays)
             if self._budget.minutes is not None:
                 left = _MOST_CODING_ONCE * (60 * self._budget.minutes - seconds) / (trials * len(grids))
-                turned = in_time(turned, arrays, left)
+                with portion(_TOOLS, 1):
+                    turned = in_time(turned, arrays, left)
             if turned != guide.compressor:
                 guide.exchange(turned)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fieldpress.compressors.base import Array, Compressor
+from fieldpress.progress import portions
 
 _ENOUGH = 0.8
 """Of the bytes that a compressor takes, at equal error, an alternative takes at most so many to be preferred: of films
@@ -26,7 +27,7 @@ def suited(compressor: Compressor, arrays: Sequence[Array]) -> Compressor:
     others = compressor.alternatives()
     if not others:
         return compressor
-    own, *costs = (_cost(_quick(one), arrays) for one in (compressor, *others))
+    own, *costs = (_cost(_quick(one), arrays) for one in portions((compressor, *others)))
     best = min(costs)
     return others[costs.index(best)] if best < _ENOUGH * own else compressor
 
