@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -462,6 +463,27 @@ def test_the_log_tells_the_tries_of_a_quality_apart(run: Run, clip: Path):
     tries = [entry.get("try", 1) for entry in entries if "share" in entry]
     assert max(tries) > 1
     assert {tries.count(number) for number in range(1, max(tries) + 1)} == {tries.count(1)}
+
+
+@pytest.mark.parametrize("room", [0, 1, 3])
+def test_a_log_that_cannot_be_written_on_is_one_line(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch, room: int):
+    """TensorBoard writes in a thread of its own, but for the first entry."""
+    writer = pytest.importorskip("tensorboard.summary.writer.record_writer").RecordWriter
+    usual = threading.excepthook
+
+    written: list[object] = []
+
+    def full(_: object, data: object) -> None:
+        written.append(data)
+        if len(written) > room:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "write", full)
+    outcome = run("encode", clip, "a.fpr", *TRAINED, "--log", "log")
+    assert outcome.status == 2
+    assert outcome.err.splitlines()[-1] == "fieldpress: error: --log log: cannot be written: No space left on device"
+    assert "Traceback" not in outcome.err
+    assert threading.excepthook is usual
 
 
 @pytest.mark.parametrize("how", [(), ("--psnr", "24.5")], ids=str)

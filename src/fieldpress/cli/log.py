@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class TrainingLog:
         self._folder, self._resumes = folder, resumes
         self._open_events = SummaryWriter
         self._events: Any = None
+        self._usual_hook = threading.excepthook
+        self._failure: OSError | None = None
         self._due = self._share = 0.0
         self._try = 1
         """A PSNR is reached by trying; all tries but the first say which they are."""
@@ -70,11 +73,37 @@ class TrainingLog:
         self._add(report.steps, {}, scalars)
 
     def close(self) -> None:
-        """Writes out what TensorBoard's writer still holds."""
-        if self._events is not None:
-            self._events.close()
+        """Writes out what TensorBoard's writer still holds.
+
+        Raises:
+            SourceError: The folder cannot be written to.
+        """
+        try:
+            if self._events is not None:
+                self._events.close()
+        except OSError as error:
+            self._failure = error
+        finally:
+            threading.excepthook = self._usual_hook
+        self._check()
+
+    def _check(self) -> None:
+        """What TensorBoard's thread met with."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None  # told once
+            raise self._refusal(failure)
+
+    def _refusal(self, error: OSError) -> SourceError:
+        return SourceError(f"--log {self._folder}: cannot be written: {error.strerror or error}")
+
+    def _hear(self, met: threading.ExceptHookArgs) -> None:
+        if isinstance(met.exc_value, OSError):
+            self._failure = met.exc_value  # that of TensorBoard's thread would be a traceback
+        else:
+            self._usual_hook(met)
 
     def _add(self, step: int, more: dict[str, float], scalars: dict[str, float]) -> None:
+        self._check()
         try:
             events = self._events or self._begin()
             with open(self._folder / METRICS, "a", encoding="utf-8") as lines:
@@ -82,12 +111,13 @@ class TrainingLog:
             for tag, scalar in scalars.items():
                 events.add_scalar(tag, scalar, step)
         except OSError as error:
-            raise SourceError(f"--log {self._folder}: cannot be written: {error.strerror or error}") from None
+            raise self._refusal(error) from None
 
     def _begin(self) -> Any:
         self._folder.mkdir(exist_ok=True)
         if not self._resumes:
             (self._folder / METRICS).write_text("")
+        threading.excepthook = self._hear
         self._events = self._open_events(str(self._folder))
         return self._events
 
