@@ -193,7 +193,7 @@ def test_a_mesh_is_refused(tmp_path: Path):
 
 
 def test_words_that_no_curve_holds_are_refused_with_the_curves():
-    with pytest.raises(ConfigError, match=r"--only 'speed' names no curve of this study; its curves are no guidance,"):
+    with pytest.raises(ConfigError, match=r"--only 'speed' names no curve of this study; its curves are no guidance; "):
         studies("guidance", only="speed")
 
 
@@ -340,6 +340,21 @@ def test_a_variation_that_a_clip_is_too_small_for(
 
 
 # Parts of it
+
+
+def test_what_is_left_out_need_not_be_possible(clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(study_module, "studies", studies)
+    waiting: list[str] = []
+
+    def none_at_all(jobs: list[RunJob], *_: object) -> dict[str, str]:
+        waiting.extend(job.run.variation.curve for job in jobs)
+        return {}
+
+    monkeypatch.setattr(study_module, "run_jobs", none_at_all)
+    only = ["--only", "learned*bits=2"]
+    assert main(["study", "dictionary", str(clip), "--out", str(tmp_path / "x"), *STEPS, *only]) == 0
+    assert waiting
+    assert all("learned" in curve for curve in waiting)
 
 
 def test_a_run_that_is_impossible_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
