@@ -109,7 +109,7 @@ class Dictionary(Compressor):
         levels, pieces = list(known.coarser), list[bytes]()
         for write, shape in zip(writers, shapes, strict=True):
             pieces.append(write(self._cells(shape, levels, known.places)))
-            if known.places and len(pieces) < len(writers):
+            if any(known.places) and len(pieces) < len(writers):
                 levels.append(self._decode(pieces[-1], shape, self._cells(shape, levels, known.places)))
         return joined(pieces)
 
