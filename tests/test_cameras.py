@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -66,6 +67,13 @@ def test_pixels_undoes_directions(lens: Lens):
     found_columns, found_rows = lens.pixels(lens.directions(columns, rows) * 7)
     np.testing.assert_allclose(found_columns, columns, atol=1e-7)  # Newton's 1e-10 times the focal length
     np.testing.assert_allclose(found_rows, rows, atol=1e-7)
+
+
+def test_a_lens_that_cannot_be_undone_warns_of_nothing():
+    lens = Lens(48, 64, 1e-60, 1e-60, 30.0, 25.0, (900.0, -900.0, 90.0, -90.0, 900.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert lens.directions(*np.meshgrid(np.arange(64.0), np.arange(48.0))).shape == (48, 64, 3)
 
 
 def test_a_scaled_lens_sees_the_same_through_the_same_place():

@@ -65,7 +65,8 @@ class Lens:
 
     def directions(self, columns: Vectors, rows: Vectors) -> NDArray[np.float64]:
         """Camera-space directions, (..., 3) with z = -1, through places in pixels from the top left corner."""
-        x, y = self._straightened((columns - self.cx) / self.fx, (rows - self.cy) / self.fy)
+        with np.errstate(all="ignore"):  # of a lens that no glass has, what it does to far corners may be no number
+            x, y = self._straightened((columns - self.cx) / self.fx, (rows - self.cy) / self.fy)
         return np.stack([x, -y, -np.ones_like(x)], -1)
 
     def pixels(self, directions: NDArray[np.float64]) -> tuple[Vectors, Vectors]:
