@@ -28,6 +28,7 @@ from fieldpress.coding.lists import read_list, write_list
 from fieldpress.coding.marks import Entries, Groups, commonest, read_marks, write_marks
 from fieldpress.coding.placed import MOST_SCORES, can_place, read_placed
 from fieldpress.coding.placedfit import write_placed
+from fieldpress.coding.points import POINT_BITS, points_of
 from fieldpress.coding.rangecoder import Decoder, decoder, encoder
 from fieldpress.coding.scattered import Scattered
 from fieldpress.coding.symbols import Integers, unzigzag, zigzag
@@ -38,8 +39,7 @@ MOST_RANKED = 1 << 12
 
 _ORDERED_PER_CELL = 64
 """Orders of all entries around each are the square of their number: at most so many times the cells."""
-_ENTRY_BITS = 12
-_PREDICTION_LIMIT = 1 << (_ENTRY_BITS + 1)
+_PREDICTION_LIMIT = 1 << (POINT_BITS + 1)
 _PLAIN, _RANKED, _MARKED, _PLACED = range(4)
 _BLOCK = 1 << 20
 
@@ -85,7 +85,7 @@ def decode_codes(data: bytes, shape: tuple[int, ...], entries: Entries, before: 
     if np.abs(centres).max() > _PREDICTION_LIMIT or np.abs(weights).max() > WEIGHT_LIMIT:
         raise FormatError("codes of a dictionary are damaged: what predicts them is out of range")
     ranks = _in_range(zigzag(ranks), len(entries)).reshape(view[1], -1)
-    return _from_ranks(ranks, view, _integer_points(entries) - centres, weights.reshape(-1, 3)).reshape(shape)
+    return _from_ranks(ranks, view, points_of(entries) - centres, weights.reshape(-1, 3)).reshape(shape)
 
 
 def _pays_to_place(codes: Integers, entries: Entries, before: Scattered) -> bool:
@@ -144,7 +144,7 @@ def _can_rank(shape: tuple[int, ...], count: int) -> bool:
 
 
 def _encode_ranked(codes: Integers, entries: Entries) -> bytes:
-    points = _integer_points(entries)
+    points = points_of(entries)
     view = view_with_context((1, *codes.shape))
     assert view is not None
     flat = codes.reshape(view[1], -1)
@@ -163,12 +163,6 @@ def _encode_ranked(codes: Integers, entries: Entries) -> bytes:
         ranks[step.time, cells] = rank_of[near, flat[step.time, cells]]
     signed = unzigzag(ranks).reshape(1, *codes.shape)
     return encode_integers(signed, (np.array([_RANKED]), centres, weights.ravel()))
-
-
-def _integer_points(entries: Entries) -> Integers:
-    """Entries as integers of magnitude at most 2**12: exact scaling by a power of two, then rounding."""
-    _, exponent = np.frexp(np.abs(entries).max())
-    return np.rint(np.ldexp(entries.astype(np.float64), _ENTRY_BITS - int(exponent))).astype(np.int64)
 
 
 def _orders(points: Integers) -> NDArray[np.uint16]:

@@ -13,7 +13,7 @@ from fieldpress.coding.chances import read_bits
 from fieldpress.coding.lists import read_list
 from fieldpress.coding.marks import Entries
 from fieldpress.coding.rangecoder import Decoder
-from fieldpress.coding.scattered import SIGNS, Points, Scattered, Signs, Walk, points_of
+from fieldpress.coding.scattered import SIGNS, Points, Scattered, Signs, Walk, relative_points
 from fieldpress.coding.scores import chances_of, read_scored
 from fieldpress.coding.symbols import Integers
 from fieldpress.errors import FormatError
@@ -59,7 +59,7 @@ def read_placed(coder: Decoder, entries: Entries, level: Scattered) -> Integers:
     if not 0 <= most < len(entries):
         raise FormatError(f"codes of a dictionary are damaged: {most} is none of {len(entries)}")
     parameters = _read_parameters(coder, len(entries), entries.shape[1], level.hints(entries.shape[1]))
-    points, walk = points_of(entries, most), Walk(level, entries.shape[1])
+    points, walk = relative_points(entries, most), Walk(level, entries.shape[1])
     codes, scores = np.full(len(level.corners), most, dtype=np.int64), 0
     for cells in level.passes:
         marks = read_bits(coder, chances_of(mark_scores(walk.signs(cells), parameters.signs)))

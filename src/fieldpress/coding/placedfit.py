@@ -22,7 +22,7 @@ from fieldpress.coding.placed import (
     mark_scores,
 )
 from fieldpress.coding.rangecoder import Encoder
-from fieldpress.coding.scattered import Points, Scattered, Signs, Walk, points_of
+from fieldpress.coding.scattered import Points, Scattered, Signs, Walk, relative_points
 from fieldpress.coding.scores import OCTAVE, chances_of, write_scored
 from fieldpress.coding.symbols import Integers
 
@@ -46,7 +46,7 @@ def write_placed(coder: Encoder, codes: Integers, entries: Entries, level: Scatt
         level: The cells, with the groups before.
     """
     most = commonest(codes)
-    marks, points = codes != most, points_of(entries, most)
+    marks, points = codes != most, relative_points(entries, most)
     told = _told(codes, points, level)
     found = _fit_to(told, codes, points, level)
     for values in (np.array([most]), found.signs, np.array([found.unit]), found.constants, found.hints.ravel()):

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from fieldpress.coding.around import CLOSENESS, MOVES, Map
 from fieldpress.coding.chances import Bits
 from fieldpress.coding.marks import Entries, Groups, commonest
+from fieldpress.coding.points import points_of
 from fieldpress.coding.symbols import Integers
 from fieldpress.places import Places
 
 SIGNS = 10
 _LAST = 3
-_POINT_BITS = 12
 _LEVELS = np.rint(16 * np.log2(1 + np.arange(1 << 9))).astype(np.uint8)
 
 _CORNERS = np.array([(0, 0, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0, 0), (0, 1, 0), (0, 0, 1)], np.int16)
@@ -79,7 +79,7 @@ class Scattered(Groups):
 
     def add(self, codes: Integers, entries: Entries) -> None:
         super().add(codes, entries)
-        self.points.append(_behind_zeros(points_of(entries, commonest(codes))[codes.ravel()]))
+        self.points.append(_behind_zeros(relative_points(entries, commonest(codes))[codes.ravel()]))
 
     def add_features(self, features: Entries) -> None:
         """One more group, of which the features are known and not the codes: the commonest row is that of no mark.
@@ -92,7 +92,7 @@ class Scattered(Groups):
         _, first, counts = np.unique(whole, return_index=True, return_counts=True)
         most = int(first[counts == counts.max()].min())
         self.marks.append((rows != rows[most]).any(axis=1))
-        self.points.append(_behind_zeros(points_of(rows, most)))
+        self.points.append(_behind_zeros(relative_points(rows, most)))
 
     def between(self, corners: NDArray[np.int16], values: NDArray[np.int16 | np.uint8]) -> Integers:
         """Eight times the values of these cells, interpolated at corners of a grid of twice the side.
@@ -166,11 +166,10 @@ class Walk:
         self._points[cells + 1] = points
 
 
-def points_of(entries: Entries, most: int) -> Points:
-    """Entries as integers, less that of one: exact scaling by a power of two, then rounding."""
-    _, exponent = np.frexp(np.abs(entries).max())
-    found = np.rint(np.ldexp(entries.astype(np.float64), _POINT_BITS - int(exponent))).astype(np.int16)
-    return found - found[most]
+def relative_points(entries: Entries, most: int) -> Points:
+    """Of entries or rows of features, less that of one."""
+    found = points_of(entries)
+    return (found - found[most]).astype(np.int16)
 
 
 def _behind_zeros(values: NDArray) -> NDArray:
