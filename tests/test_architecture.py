@@ -45,7 +45,8 @@ ALLOWED = {
     "rendering": FOUNDATION | {"signals"},
     "pictures": FOUNDATION | {"field"},
     "shading": FOUNDATION | {"decoders", "encodings", "field"},
-    "scenes": FOUNDATION | {"encodings", "field", "pictures", "rendering", "shading", "signals"},
+    "sightlines": FOUNDATION | {"encodings", "field", "rendering", "shading"},
+    "scenes": FOUNDATION | {"field", "pictures", "rendering", "sightlines", "signals"},
     "shapes": FOUNDATION | {"encodings", "field", "meshing", "pictures", "reading", "signals"},
     "segments": FOUNDATION | {"field", "interfaces"},
     "threads": set(),
@@ -61,7 +62,7 @@ ALLOWED = {
     | {"arguments", "decoded", "description", "devices", "field", "loading", "outline", "segments", "tensors"},
     "training": FOUNDATION
     | {"arguments", "compressors", "decoders", "encodings", "field", "interfaces", "interpolation", "metrics"}
-    | {"places", "queries", "rendering", "signals"},
+    | {"places", "queries", "rendering", "sightlines", "signals"},
     "arguments": {"config"},
     "jobs": {"errors"},
 }

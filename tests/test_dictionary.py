@@ -11,13 +11,14 @@ from fieldpress.coding.codes import decode_codes, encode_codes
 from fieldpress.coding.hashing import hashed_codes
 from fieldpress.coding.integers import encode_integers
 from fieldpress.coding.marks import Groups
-from fieldpress.compressors import Dictionary, Entropy, Raw
+from fieldpress.compressors import Dictionary, Entropy, Known, Raw
 from fieldpress.compressors.assignment import cheapest
 from fieldpress.compressors.coded_grid import CodedGrid
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
 from fieldpress.compressors.guides import Guidance, Moment, build_guide
 from fieldpress.compressors.kmeans import kmeans, nearest, revived, usage
 from fieldpress.errors import ConfigError, FormatError
+from fieldpress.places import Places
 from fieldpress.training.optimiser import LazyAdam
 
 NOW = Moment(0.5)
@@ -192,8 +193,44 @@ def test_random_codes_cost_nothing_but_their_entries():
 
 def test_bytes_behind_random_codes_are_refused():
     compressor = Dictionary(bits=4, codes="random")
-    with pytest.raises(FormatError, match="1 bytes too many"):
+    with pytest.raises(FormatError, match="not known what they are hashed from"):
         compressor.decode(compressor.encode(smooth(3, 20, 20)) + b"x", (3, 20, 20))
+
+
+def scattered(count: int = 300) -> tuple[np.ndarray, Places]:
+    """A list of cells, of which every code has several, and where they are."""
+    corners = np.stack(np.unravel_index(np.arange(0, 33**3, 33**3 // count)[:count], (33,) * 3), 1).astype(np.int16)
+    return np.random.default_rng(0).normal(size=(4, count, 1)).astype(np.float32), Places(32, corners)
+
+
+def test_random_codes_of_cells_in_space_stay_when_others_are_left_out():
+    compressor = Dictionary(bits=4, codes="random", groups=2)
+    array, places = scattered()
+    codes = compressor.static_codes(array.shape, places)
+    left = np.arange(0, 300, 3)
+    fewer = Places(32, places.corners[left])
+    np.testing.assert_array_equal(compressor.static_codes((4, 100, 1), fewer), codes[:, left])
+    assert np.bincount(codes.ravel(), minlength=16).min() > 10
+    assert (codes[0] != codes[1]).mean() > 0.5
+
+
+def test_random_codes_of_cells_in_space_need_their_places():
+    compressor = Dictionary(bits=4, codes="random", groups=2, entries=Raw())
+    array, places = scattered()
+    data = compressor.encode_after([array], Known((), (places,)))
+    found = compressor.decode_after(data, [array.shape], Known((), (places,)))[0]
+    entries, codes = compressor.fit(array, places)
+    np.testing.assert_array_equal(found, compressor.look_up(entries, codes))
+    with pytest.raises(FormatError, match="not known what they are hashed from"):
+        compressor.decode(data, array.shape)
+
+
+def test_random_codes_of_before_are_hashed_from_indices_wherever_the_cells_are():
+    compressor = Dictionary(bits=4, codes="random", groups=2)
+    array, places = scattered()
+    data = compressor.encode(array)
+    found = compressor.decode_after(data, [array.shape], Known((), (places,)))[0]
+    np.testing.assert_array_equal(found, compressor.decode(data, array.shape))
 
 
 # Special guidance

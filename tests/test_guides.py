@@ -21,6 +21,7 @@ from fieldpress.compressors import (
     Video,
 )
 from fieldpress.compressors.guides import Guidance, Guide, build_guide
+from fieldpress.places import Places
 
 COMPRESSED: dict[str, Compressor] = {
     "raw": Raw(precision="float16"),
@@ -215,3 +216,60 @@ def test_the_state_survives_a_checkpoint(kind: str):
 def test_impossible_times_are_refused(times: dict[str, float]):
     with pytest.raises(ValueError, match=r"guidance|weight"):
         Guidance(**times)
+
+
+@every_compressor
+@every_kind
+def test_cells_that_are_left_go_on_as_they_were(compressor: Compressor, kind: str):
+    torch.manual_seed(0)
+    tensors = [nn.Parameter(torch.randn(4, 300, 1)), nn.Parameter(torch.randn(3, 5))]
+    guide = guide_of(compressor, kind, tensors)
+    if kind != "none":
+        guide.advance(tensors, 0.1)
+    learn(tensors)
+    written = guide.written(tensors)
+    left = torch.arange(0, 300, 2)
+    tensors[0].data = tensors[0].data[:, left]
+    guide.trim(tensors, [left, None])
+    learn(tensors, 0.0)
+    if not isinstance(compressor, Tucker | LowRank):  # fewer cells have other factors
+        assert_equal(guide.written(tensors), [written[0][:, left], written[1]])
+    data = guide.settle(tensors)
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    decoded = guide.compressor.decode_all(data, shapes)
+    assert_equal(list(tensors), [torch.from_numpy(array) for array in decoded])
+
+
+@pytest.mark.parametrize("codes", ["learned", "kmeans", "random"])
+def test_codes_of_cells_that_are_left_are_what_they_were(codes: Any):
+    torch.manual_seed(0)
+    corners = np.stack(np.unravel_index(np.arange(0, 4900, 16), (17,) * 3), 1).astype(np.int16)
+    tensor = nn.Parameter(torch.randn(4, len(corners), 1))
+    guide = guide_of(Dictionary(bits=4, codes=codes, entries=Raw()), "special", [tensor])
+    guide.places = lambda: [Places(16, corners)]
+    guide.meet([tensor])
+    shown, left = tensor.detach().clone(), torch.arange(0, len(corners), 3)
+    assert guide.can_trim
+    corners, tensor.data = corners[left.numpy()], tensor.data[:, left]
+    guide.trim([tensor], [left])
+    guide.settle([tensor])
+    torch.testing.assert_close(tensor.detach(), shown[:, left])
+
+
+def test_random_codes_of_cells_without_places_cannot_lose_any():
+    tensor = nn.Parameter(torch.randn(4, 300, 1))
+    assert not guide_of(Dictionary(bits=4, codes="random"), "special", [tensor]).can_trim
+    assert guide_of(Dictionary(bits=4), "special", [tensor]).can_trim
+
+
+def test_a_grid_with_fewer_cells_than_entries_is_written_as_one():
+    torch.manual_seed(0)
+    tensor = nn.Parameter(torch.randn(4, 300, 1))
+    guide = guide_of(Dictionary(bits=4), "special", [tensor])
+    guide.meet([tensor])
+    left = torch.arange(9)
+    tensor.data = tensor.data[:, left]
+    guide.trim([tensor], [left])
+    assert guide.learners() == []
+    data = guide.settle([tensor])
+    assert_equal([tensor], [torch.from_numpy(Dictionary(bits=4).decode_all(data, [(4, 9, 1)])[0])])

@@ -214,6 +214,47 @@ def test_features_have_the_gradients_of_the_sum():
     assert gradcheck(lookup, tuple(tables))
 
 
+def test_a_trimmed_octree_is_that_of_the_cells_left():
+    cells = shell(16)
+    whole, fewer = built(cells, 2, 3), cells.clone()
+    fewer[:9] = False
+    parameters = list(whole.parameters())
+    before = [whole.worked_out(3)[level].keys for level in range(3)]
+    features = [table.detach().clone() for table in whole.levels]
+    left = whole.trim(fewer)
+    expected = built(fewer, 2, 3)
+    assert whole.config == expected.config
+    assert [id(parameter) for parameter in whole.parameters()] == list(map(id, parameters))
+    for ours, theirs in zip(whole.octants, expected.octants, strict=True):
+        assert torch.equal(ours, theirs)
+    assert list(left) == [f"levels.{level}" for level in range(3)]
+    for level, corners in enumerate(left.values()):
+        assert torch.equal(before[level][corners], expected.worked_out(3)[level].keys)
+        assert torch.equal(whole.levels[level], features[level][:, corners])
+        assert whole.levels[level].movedim(0, 2).is_contiguous()
+        assert len(corners) < len(before[level])
+
+
+def test_where_cells_are_left_a_trimmed_octree_answers_as_before():
+    cells = shell(16)
+    octree, fewer = built(cells, 2, 3), cells.clone()
+    fewer[:9] = False
+    places = (fewer.nonzero() + torch.rand(int(fewer.sum()), 3, dtype=torch.float64)) / 16
+    before = octree(Points(places)).detach()
+    octree.trim(fewer)
+    torch.testing.assert_close(octree(Points(places)), before)
+    gone = ((cells & ~fewer).nonzero().double() + 0.5) / 16
+    assert not octree(Points(gone)).any()
+
+
+def test_an_octree_without_features_is_trimmed_too():
+    fewer = shell(16)
+    fewer[:9] = False
+    octree = built(shell(16), 2, 0)
+    assert octree.trim(fewer) == {}
+    assert octree.config == built(fewer, 2, 0).config
+
+
 def test_octants_are_not_trained():
     encoding = built(CELLS, COARSEST, 2)
     assert not any(octants.requires_grad for octants in encoding.octants)

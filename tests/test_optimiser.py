@@ -117,3 +117,36 @@ def test_the_state_survives_a_checkpoint(blockwise: bool):
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     run(broken, second, gradients[3:])
     assert torch.equal(whole, broken)
+
+
+def test_a_parameter_that_loses_cells_goes_on_where_the_others_are():
+    torch.manual_seed(0)
+    left, gradients = torch.tensor([0, 2, 5]), torch.randn(6, 3, 7, 1)
+    whole, cut, other = (
+        nn.Parameter(torch.ones(3, 7, 1)),
+        nn.Parameter(torch.ones(3, 7, 1)),
+        nn.Parameter(torch.ones(2)),
+    )
+    all_the_while, first = optimiser([whole]), optimiser([cut, other])
+    for gradient in gradients[:3]:
+        whole.grad, cut.grad, other.grad = gradient.clone(), gradient.clone(), gradient[:2, 0, 0]
+        all_the_while.step()
+        first.step()
+    cut.data, cut.grad = cut.data[:, left], None
+    second = first.trimmed([{"params": [cut, other]}], {cut: left})
+    before = other.detach().clone()
+    for gradient in gradients[3:]:
+        whole.grad, cut.grad, other.grad = gradient.clone(), gradient[:, left], None
+        all_the_while.step()
+        second.step()
+    assert torch.equal(whole[:, left], cut)
+    assert torch.equal(other, before)
+    assert second.state[other]["step"] == 3
+
+
+def test_a_parameter_that_was_never_moved_is_trimmed_like_a_new_one():
+    parameter = nn.Parameter(torch.ones(3, 2, 1))
+    trimmed = optimiser([parameter]).trimmed([{"params": [parameter]}], {parameter: torch.tensor([0, 1])})
+    parameter.grad = torch.ones(3, 2, 1)
+    trimmed.step()
+    assert trimmed.state[parameter]["step"] == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,16 +23,20 @@ from fieldpress.errors import ConfigError
 from fieldpress.field import Field, FieldConfig, Points
 from fieldpress.presets import recipe
 from fieldpress.rendering import UNIT
+from fieldpress.scenes import SceneRenderer
+from fieldpress.signals import Radiance
 from fieldpress.signals.space import Space
 from fieldpress.sources.photos import Photo, Photos, load_photos
 from fieldpress.subjects.scene import Scene as Subject
 from fieldpress.training.checkpoint import checkpoint_path
+from fieldpress.training.chunks import Chunks
 from fieldpress.training.config import Budget
 from fieldpress.training.layout import space_of
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective, Sight
-from fieldpress.training.survey import Survey, _closed, carry_over, put_octants
+from fieldpress.training.survey import Survey, carry_over, put_octants
 from fieldpress.training.teaching import teach
+from fieldpress.training.trimming import closed, shown_cells
 from fieldpress.writing import Interrupted, encode, evaluate
 
 
@@ -233,8 +238,8 @@ def test_holes_of_a_surface_are_closed_and_nothing_else(hole: int):
     plane[7, 3:13, 3:13] = True
     torn = plane.clone()
     torn[7, 5 : 5 + hole, 8 : 8 + hole] = False
-    assert torch.equal(_closed(torn), plane)
-    assert torch.equal(_closed(plane), plane)
+    assert torch.equal(closed(torn), plane)
+    assert torch.equal(closed(plane), plane)
 
 
 @pytest.mark.parametrize("name", ["radiance-hash", "radiance-dense"])
@@ -335,6 +340,65 @@ def test_an_objective_goes_on_where_its_state_was_taken():
         one.descend(field, 0.5)
     other.load_state(one.state())
     assert [one.descend(field, 0.5) for _ in range(4)] == [other.descend(same, 0.5) for _ in range(4)]
+
+
+# Trimming
+
+
+def test_cells_that_no_photograph_shows_are_not_missed(survey: tuple[Survey, torch.Tensor]):
+    found = survey[0]
+    shots = shoot(SCENE, small_views(16))
+    cameras = [camera_of(shot.view) for shot in shots]
+    space = space_of(cameras, None, True)
+    field = found.config.build()
+    field.load_state_dict(found.field.state_dict())
+    octree = octree_of(field)
+    signal = Radiance.seen_by(tuple(cameras), space, (1.0, 1.0, 1.0), 320)
+
+    def pictures() -> torch.Tensor:
+        renderer = SceneRenderer(field, signal)
+        return torch.stack([renderer.picture(camera)[0] for camera in cameras]).float()
+
+    before, there = pictures(), octree.occupancy >= 0
+    shown = shown_cells(field, space, rays_through(shots))
+    assert not bool((shown & ~there).any())
+    assert 0 < shown.sum() < 0.8 * there.sum()
+    octree.trim(shown)
+    assert (pictures() - before).square().mean() < 3.0
+    octree.trim(shown & torch.rand(16, 16, 16).gt(0.1))  # that much is not for free
+    assert (pictures() - before).square().mean() > 30.0
+
+
+def test_where_nothing_is_shown_all_cells_are_left():
+    _, field = objective_and_field()
+    octree = octree_of(field)
+    with torch.no_grad():
+        for parameter in field.decoder.parameters():
+            parameter.zero_()
+        for level in octree.levels:
+            level.zero_()
+        next(p for name, p in field.decoder.named_parameters() if name.endswith("bias")).fill_(-50.0)
+    assert torch.equal(shown_cells(field, BOX, rays_through(shoot(SCENE, small_views(2)))), octree.occupancy >= 0)
+
+
+def test_an_objective_goes_on_with_a_trimmed_field():
+    objective, field = objective_and_field()
+    fewer = shell(16)
+    fewer[:9] = False
+    with patch("fieldpress.training.scene.shown_cells", return_value=fewer):
+        trimmed = objective.trim(field)
+    octree = octree_of(field)
+    assert torch.equal(octree.occupancy >= 0, fewer)
+    assert trimmed.encodings == {"octree": octree.config}
+    assert {name: len(left) for name, left in trimmed.left.items()} == {
+        f"octree.levels.{level}": count for level, count in enumerate(octree.config.corners)
+    }
+    for _ in range(10):
+        assert np.isfinite(objective.descend(field, 0.5))
+    again, _ = objective_and_field()
+    again.start(field)
+    again.load_state(objective.state())
+    assert again.descend(field, 0.5) == objective.descend(field, 0.5)
 
 
 # Files
@@ -459,6 +523,7 @@ def interrupt_at(step: int) -> Callable[[Any], None]:
         ("radiance-vq", STEPS),  # after the grids have settled
         ("radiance-hash", 4),
         ("radiance-hash", 14),
+        ("radiance-hash", STEPS),
         ("radiance-dense", 14),
         ("radiance-octree", 14),
     ],
@@ -477,6 +542,16 @@ def test_a_stopped_run_goes_on_to_the_same_file(
     assert steps[0] > 1 or step < 3
     assert out.read_bytes() == encoded(name)[0].read_bytes()
     assert not checkpoint_path(out).exists()
+
+
+def test_a_run_that_is_stopped_while_it_is_trimmed_goes_on_to_the_same_file(
+    source: Path, tmp_path: Path, encoded: Callable[..., Any]
+):
+    out = tmp_path / "broken.fpr"
+    with patch.object(Chunks, "trim", side_effect=KeyboardInterrupt), pytest.raises(Interrupted):
+        encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu")
+    encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu", resume=True)
+    assert out.read_bytes() == encoded("radiance-vq")[0].read_bytes()
 
 
 def test_a_run_that_is_stopped_twice_in_the_survey_goes_on_to_the_same_file(

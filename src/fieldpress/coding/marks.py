@@ -16,6 +16,7 @@ from fieldpress.coding.adaptive import Adaptive, Contexts
 from fieldpress.coding.chances import Bits
 from fieldpress.coding.rangecoder import Decoder, Encoder
 from fieldpress.coding.symbols import Integers
+from fieldpress.places import Places
 
 _APART = 16
 """Cells of the first pass."""
@@ -45,9 +46,11 @@ class Groups:
 
     Args:
         cells: How many there are.
+        places: Where they are, if they lie scattered in space.
     """
 
-    def __init__(self, cells: int) -> None:
+    def __init__(self, cells: int, places: Places | None = None) -> None:
+        self.places = places
         self.marks: list[Bits] = []
         """Of each group so far."""
         self._cells = cells

@@ -55,7 +55,7 @@ class Scattered(Groups):
     """
 
     def __init__(self, places: Places, coarser: "Scattered | None" = None) -> None:
-        super().__init__(len(places.corners))
+        super().__init__(len(places.corners), places)
         self.corners = places.corners
         self.map = Map(places)
         self.numbers = self.map.spread(np.arange(1, len(places.corners) + 1, dtype=np.int32))

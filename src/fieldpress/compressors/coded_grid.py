@@ -30,6 +30,7 @@ from fieldpress.compressors.assignment import cheapest, closest
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import array_of
 from fieldpress.compressors.kmeans import nearest, revived, usage
+from fieldpress.places import Places
 
 _UNTRAINED = 0.1
 """Magnitude that grids of random codes, which begin as noise, are expected to grow to."""
@@ -113,9 +114,14 @@ class CodedGrid(nn.Module):
         self._learning: _Learning | None = None
         self._renewed = max(1, _DISTANCES >> compressor.bits)
 
-    def begin(self, tensor: Tensor) -> None:
-        """Takes codes and entries from the tensor as it is, and shows them."""
-        entries, codes = self.compressor.fit(array_of(tensor))
+    def begin(self, tensor: Tensor, places: Places | None = None) -> None:
+        """Takes codes and entries from the tensor as it is, and shows them.
+
+        Args:
+            tensor: The grid.
+            places: Where its cells are, if they lie scattered in space.
+        """
+        entries, codes = self.compressor.fit(array_of(tensor), places)
         size = float(tensor.square().mean().sqrt()) if self.compressor.codes != "random" else _UNTRAINED
         self.scale.fill_(size or 1.0)
         self.entries.copy_(torch.from_numpy(np.ascontiguousarray(entries))).div_(self.scale)
@@ -217,6 +223,12 @@ class CodedGrid(nn.Module):
             flat[cells] = nearest(rows[cells], moved)
             self.entries[group] = torch.from_numpy(np.ascontiguousarray(moved.T)).to(self.scale) / self.scale
             codes.copy_(torch.from_numpy(flat).view(codes.shape))
+
+    def trim(self, left: Int[Tensor, "n"]) -> None:
+        """Goes on with these of the cells, which lie in a list."""
+        self.codes = self.codes[:, left]
+        if self.learns_codes:
+            self.latent, self.squares = self.latent[:, left], self.squares[left]
 
     def features(self) -> Float[Tensor, "channels entries"]:
         """The entries as the decoder network sees them."""

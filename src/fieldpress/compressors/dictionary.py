@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from fieldpress.coding.codes import decode_codes, encode_codes
-from fieldpress.coding.hashing import hashed_codes
+from fieldpress.coding.hashing import hashed_codes, hashed_places
 from fieldpress.coding.marks import Groups
 from fieldpress.coding.parts import PartReader, PartWriter
 from fieldpress.coding.scattered import Scattered
@@ -19,7 +19,7 @@ from fieldpress.compressors.arrays import require_finite
 from fieldpress.compressors.base import Array, Compressor, Known, Shape, joined, pieces_of
 from fieldpress.compressors.kmeans import kmeans, means
 from fieldpress.compressors.uniform import Uniform
-from fieldpress.errors import ConfigError
+from fieldpress.errors import ConfigError, FormatError
 from fieldpress.places import Places
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fieldpress.compressors.guides import Guidance, Guide
 
 MAX_BITS = 16
+_FROM_INDICES, _FROM_PLACES = b"", b"\1"
+"""What random codes are hashed from, as the end of their bytes."""
 LEAST_AXES = 3
 """A tensor of fewer axes has no cells: it is a matrix or a vector of weights."""
 
@@ -123,7 +125,7 @@ class Dictionary(Compressor):
         """
         own = places[len(before)] if len(before) < len(places) else None
         if own is None or not self.suits(shape) or self.codes == "random":
-            return Groups(math.prod(shape[1:]))
+            return Groups(math.prod(shape[1:]), own)
         for array, other in reversed(list(zip(before, places, strict=False))):
             if other is not None and 2 * other.side == own.side and len(array) == shape[0]:
                 coarser = Scattered(other)
@@ -136,7 +138,7 @@ class Dictionary(Compressor):
         require_finite(array)
         if not self.suits(array.shape):
             return self.parts.encode(array)
-        return self.write(*self.fit(array), cells)
+        return self.write(*self.fit(array, cells.places), cells)
 
     def _decode(self, data: bytes, shape: Shape, cells: Groups) -> Array:
         if not self.suits(shape):
@@ -145,8 +147,7 @@ class Dictionary(Compressor):
         entries = self.entries.decode(reader.string(), (shape[0], 1 << self.bits))
         groups = self.channel_groups(shape[0])
         if self.codes == "random":
-            reader.end()
-            return self.look_up(entries, self.static_codes(shape))
+            return self.look_up(entries, self.static_codes(shape, _hashed_from(reader.rest(), cells.places)))
         pieces = [*(reader.string() for _ in groups[1:]), reader.rest()]
         codes: list[Integers] = []
         for piece, group in zip(pieces, groups, strict=True):
@@ -154,12 +155,17 @@ class Dictionary(Compressor):
             cells.add(codes[-1], entries[group].T)
         return self.look_up(entries, np.stack(codes))
 
-    def fit(self, array: Array) -> tuple[Array, Integers]:
-        """Entries, (channels, entries), and codes, (groups, cells ...), by k-means; or with static codes, by means."""
+    def fit(self, array: Array, places: Places | None = None) -> tuple[Array, Integers]:
+        """Entries, (channels, entries), and codes, (groups, cells ...), by k-means; or with static codes, by means.
+
+        Args:
+            array: The grid.
+            places: Where its cells are, if they lie scattered in space.
+        """
         rows = array.reshape(len(array), -1).T
         groups = self.channel_groups(len(array))
         if self.codes == "random":
-            codes = self.static_codes(array.shape)
+            codes = self.static_codes(array.shape, places)
             pairs = [
                 (_mean_entries(rows[:, group], code.ravel(), self.bits), code)
                 for group, code in zip(groups, codes, strict=True)
@@ -169,9 +175,12 @@ class Dictionary(Compressor):
         entries, codes = zip(*pairs, strict=True)
         return np.concatenate(entries, axis=1).T, np.stack(codes).reshape(-1, *array.shape[1:])
 
-    def static_codes(self, shape: Shape) -> Integers:
+    def static_codes(self, shape: Shape, places: Places | None) -> Integers:
         """Codes that follow from the place, (groups, cells ...)."""
-        return hashed_codes((len(self.channel_groups(shape[0])), *shape[1:]), self.bits)
+        groups = len(self.channel_groups(shape[0]))
+        if places is None:
+            return hashed_codes((groups, *shape[1:]), self.bits)
+        return hashed_places(places.corners, groups, self.bits).reshape(groups, *shape[1:])
 
     def write(self, entries: Array, codes: Integers, cells: Groups) -> bytes:
         """The bytes of a grid.
@@ -185,6 +194,7 @@ class Dictionary(Compressor):
         data = self.entries.encode(np.ascontiguousarray(entries))
         writer.string(data)
         if self.codes == "random":
+            writer.rest(_FROM_INDICES if cells.places is None else _FROM_PLACES)
             return writer.finish()
         decoded = self.entries.decode(data, entries.shape)
         pieces: list[bytes] = []
@@ -205,6 +215,19 @@ class Dictionary(Compressor):
         from fieldpress.compressors.dictionary_guide import DictionaryGuide
 
         return DictionaryGuide(self, guidance, tensors)
+
+
+def _hashed_from(end: bytes, places: Places | None) -> Places | None:
+    """The places that random codes are hashed from; None for those of indices.
+
+    Raises:
+        FormatError: The bytes do not say so, or there are no places.
+    """
+    if end == _FROM_INDICES:
+        return None
+    if end != _FROM_PLACES or places is None:
+        raise FormatError("random codes of a dictionary are damaged: it is not known what they are hashed from")
+    return places
 
 
 def _mean_entries(rows: Array, codes: Integers, bits: int) -> Array:

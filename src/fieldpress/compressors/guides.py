@@ -128,6 +128,19 @@ class Guide(nn.Module):
         """The values the compressor is handed."""
         return [tensor.detach() for tensor in tensors]
 
+    @property
+    def can_trim(self) -> bool:
+        """Whether tensors may lose cells."""
+        return True
+
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        """Tensors have lost cells, which lie in a list along their second axis.
+
+        Args:
+            tensors: As they are now.
+            left: Of each which cells are left, rising; None for one that is as it was.
+        """
+
     def coarsen(self, halvings: float) -> None:
         """Turns the compressor's quality, if it has one, towards so many halvings of the bits."""
         self.halvings += halvings
@@ -209,6 +222,9 @@ class RoundTrip(Guide):
     def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
         return [tensor.detach() - error for tensor, error in zip(tensors, self.errors(), strict=True)]
 
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        trim_beside(self, "error", left)
+
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
         written = self.written(tensors)
@@ -225,6 +241,9 @@ class Proximal(Guide):
         super().__init__(compressor, guidance)
         self.anchors = zeros_beside(self, "anchor", tensors)
         self.anchored = False
+
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        trim_beside(self, "anchor", left)
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
@@ -258,6 +277,13 @@ def zeros_beside(module: nn.Module, noun: str, tensors: Sequence[Tensor]) -> Cal
     for name, tensor in zip(names, tensors, strict=True):
         module.register_buffer(name, torch.zeros_like(tensor, requires_grad=False))
     return lambda: [module.get_buffer(name) for name in names]
+
+
+def trim_beside(module: nn.Module, noun: str, left: Sequence[Tensor | None]) -> None:
+    """What :func:`zeros_beside` keeps loses the cells that the tensors have lost."""
+    for i, cells in enumerate(left):
+        if cells is not None:
+            module.register_buffer(f"{noun}_{i}", module.get_buffer(f"{noun}_{i}")[:, cells])
 
 
 class Written(NamedTuple):

@@ -25,7 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from fieldpress.compressors.base import joined
-from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of, zeros_beside
+from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of, trim_beside, zeros_beside
 from fieldpress.compressors.rate import Slices, expected_bits, fit_prediction
 from fieldpress.compressors.stepped import Stepped
 
@@ -79,6 +79,9 @@ class Rounding(Guide):
 
     def written(self, tensors: Sequence[nn.Parameter]) -> list[Tensor]:
         return [tensor.detach() - error for tensor, error in zip(tensors, self.errors(), strict=True)]
+
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        trim_beside(self, "error", left)
 
     def advance(self, tensors: Sequence[nn.Parameter], share: float) -> None:
         self.began = share if self.began < 0 else self.began

@@ -38,6 +38,8 @@ class TuckerGuide(RoundTrip):
     Tensors that the compressor does not decompose have a straight-through round trip, and no price.
     """
 
+    compressor: "Tucker | LowRank"
+
     def __init__(self, compressor: "Tucker | LowRank", guidance: Guidance, tensors: Sequence[Tensor]) -> None:
         super().__init__(compressor, guidance, tensors)
         self.ranks = [compressor.ranks_of(tuple(tensor.shape)) for tensor in tensors]
@@ -47,6 +49,13 @@ class TuckerGuide(RoundTrip):
         self._decompositions: list[Decomposition | None] = [None] * len(tensors)
         self.squared = [math.inf] * len(tensors)
         """Mean square of the errors of the numbers of each core."""
+
+    @torch.no_grad()
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        super().trim(tensors, left)
+        self.ranks = [self.compressor.ranks_of(tuple(tensor.shape)) for tensor in tensors]
+        if self.begun:
+            self._truncate(tensors)
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:

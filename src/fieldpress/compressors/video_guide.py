@@ -67,6 +67,10 @@ class VideoGuide(RoundTrip):
         self.calibration, self.steps = 0.0, 0
         """True bits per expected one, 0 before the first round trip; steps that had a price."""
 
+    def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
+        super().trim(tensors, left)
+        self._shapes = {number: axes(tuple(tensors[number].shape)) for number in self._shapes}
+
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
         super().meet(tensors)

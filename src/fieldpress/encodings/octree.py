@@ -6,12 +6,12 @@ cell a row of eight numbers says which of its children are. Everything else foll
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -237,6 +237,31 @@ class OctreeEncoding(Encoding):
         for i in range(level):
             places, _ = refine(places, self.octants[i])
         return places
+
+    @torch.no_grad()
+    def trim(self, occupied: Bool[Tensor, "s s s"]) -> dict[str, Int[Tensor, "n"]]:
+        """Gives up all other cells of the finest level, and what is left without a cell.
+
+        Parameters stay the same objects, with fewer numbers.
+
+        Args:
+            occupied: At least one cell, all of them occupied before.
+
+        Returns:
+            By name of a grid: which of its corners are left, rising.
+        """
+        before = self.worked_out(self.level_count)
+        bare, rows = octants_of(occupied, self.config.coarsest)
+        self.config, self._cells = replace(bare, channels=self.channels), []
+        for octants, kept in zip(self.octants, rows, strict=True):
+            octants.data = kept
+        left: dict[str, Tensor] = {}
+        if self.channels:
+            for level, (old, new) in enumerate(zip(before, self.worked_out(self.level_count), strict=True)):
+                corners = left[f"levels.{level}"] = torch.searchsorted(old.keys, new.keys)
+                # Indexed as it is laid out, corner by corner.
+                self.levels[level].data = self.levels[level].data.movedim(0, 2)[corners].movedim(2, 0)
+        return left
 
     @property
     def occupancy(self) -> Int[Tensor, "s s s"]:

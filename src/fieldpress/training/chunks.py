@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Guidance, Guide, Moment, Unguided, Written, array_of, build_guide
@@ -119,7 +119,7 @@ class Chunks:
     def _places(self) -> dict[str, tuple[Places | None, ...]]:
         """By chunk: of its rule's coarser tensors and its own, as far as tensors before it in the file say it.
 
-        Those do not change in training.
+        Those change only when the field is trimmed.
         """
         assert self._config is not None
         known: dict[str, nn.Parameter] = {}
@@ -130,6 +130,28 @@ class Chunks:
             found[name] = of_rule[chunk.rule] = of_rule[chunk.rule] + own
             known |= {tensor: self._all[tensor] for tensor in chunk.tensors}
         return found
+
+    def trim(self, config: FieldConfig, left: Mapping[str, Tensor]) -> None:
+        """The field has lost cells.
+
+        Args:
+            config: Its own now.
+            left: Of each tensor that has, those that are left.
+        """
+        self._config = config
+        self.__dict__.pop("_places", None)
+        for name, chunk in self.assigned.items():
+            self.guides[name].trim(self._tensors[name], [left.get(tensor) for tensor in chunk.tensors])
+
+    @property
+    def can_trim(self) -> bool:
+        """Whether the field may lose cells: there are grids to write, and no guide has anything against it."""
+        return bool(self.open_grids) and all(guide.can_trim for guide in self.guides.values())
+
+    @property
+    def open_grids(self) -> list[str]:
+        """Chunks of grids that are not written yet."""
+        return [name for name in self._grids if name not in self.payloads]
 
     @property
     def _grids(self) -> list[str]:
@@ -175,7 +197,7 @@ class Chunks:
 
     def settle_grids(self, seconds: float) -> None:
         """Writes the grids that are not written yet, at the size asked for."""
-        grids = [name for name in self._grids if name not in self.payloads]
+        grids = self.open_grids
         if not grids:
             return
         heard = self._guidance.settles_first  # else it is one of many round trips

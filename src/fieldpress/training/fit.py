@@ -121,7 +121,9 @@ class SurveyedFit(Fit):
 
     @property
     def config(self) -> FieldConfig:
-        """Of what the survey has found so far."""
+        """Of what is trained, or of what the survey has found so far."""
+        if self.trainer is not None and self.trainer.config is not None:
+            return self.trainer.config
         found = self._survey.config.encodings["octree"]
         assert isinstance(found, Octree)
         return self._sizes(found)
@@ -198,7 +200,7 @@ class SurveyedFit(Fit):
             self._between_rounds, self._seconds_between_rounds = state["survey"], self._seconds
             return
         self._survey.step, self._survey.config = state["survey_steps"], from_plain(FieldConfig, state["found"], "found")
-        config = self.config
+        config = from_plain(FieldConfig, state["trainer"]["config"], "checkpoint")
         field = config.build().to(octree_of(self._survey.field).octants[0].device)
         # First the octants: what is made for the field asks them what is empty.
         field.load_state_dict(state["trainer"]["field"])

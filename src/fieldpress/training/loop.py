@@ -12,11 +12,13 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Moment
+from fieldpress.config import to_plain
 from fieldpress.field import Field, FieldConfig
 from fieldpress.training.chunks import Chunks, Target
 from fieldpress.training.config import Budget, Training
@@ -53,7 +55,8 @@ class Trainer:
         training: Settings.
         budget: When to stop.
         target: The size that the file is to have; None leaves it to the plan's settings.
-        config: Of the field, whose tensors have levels or lie scattered; None for one all of whose are plain.
+        config: Of the field, whose tensors have levels or lie scattered; None for one all of whose are plain. What
+            is cut off the field in training is cut off this too.
 
     Raises:
         ConfigError: The plan does not cover the field, the start does not suit it, or the size cannot be reached.
@@ -69,10 +72,12 @@ class Trainer:
         target: Target | None = None,
         config: FieldConfig | None = None,
     ) -> None:
-        self.field, self.training, self.budget = field, training, budget
+        self.field, self.training, self.budget, self.config = field, training, budget, config
         self._objective = objective
         self.chunks = Chunks(field, plan, training.guidance, budget, config)
         self._groups = self._parameter_groups()
+        self._before: dict[str, Any] | None = None
+        """The state before the field is trimmed, while it is."""
         self.step, self._seconds, self._error = 0, 0.0, 0.0
         self._step_seconds = 0.0
         """Time of the latest step."""
@@ -164,6 +169,8 @@ class Trainer:
     def _settle(self) -> None:
         """Writes the grids, and finds the decoder where that can be done; twice if its bits were not foreseen."""
         first = self._fresh
+        if self.chunks.can_trim:
+            self._trim()
         self.chunks.settle_grids(self._seconds)
         self._complete_decoder()
         if first and self.training.start == "source" and self.chunks.misses():
@@ -171,6 +178,20 @@ class Trainer:
             self.chunks.reopen()
             self.chunks.settle_grids(self._seconds)
             self._complete_decoder()
+
+    def _trim(self) -> None:
+        """Cuts off the field what nobody will miss."""
+        self._before = self.state()
+        trimmed = self._objective.trim(self.field)
+        if trimmed is not None:
+            assert self.config is not None, "what can be trimmed has levels"
+            self.config = replace(self.config, encodings=self.config.encodings | trimmed.encodings)
+            self.chunks.trim(self.config, trimmed.left)
+            tensors = self.field.tensors()
+            moved = {tensors[name]: cells for name, cells in trimmed.left.items()}
+            self._groups = self._parameter_groups()
+            self._optimiser = self._optimiser.trimmed(self._groups, moved)
+        self._before = None
 
     def _complete_decoder(self) -> None:
         if not self.chunks.complete:  # it may be, in a resumed run
@@ -204,7 +225,10 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs, as tensors and plain values; for :meth:`load_state`."""
+        if self._before is not None:  # an interrupt struck when the field was half trimmed
+            return self._before
         return {
+            "config": to_plain(self.config) if self.config is not None else None,
             "step": self.step,
             "seconds": self._seconds,
             "error": self._error,
@@ -215,7 +239,7 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on exactly where :meth:`state` was taken."""
+        """Goes on exactly where :meth:`state` was taken, with a field of the configuration that it had then."""
         self.step, self._seconds, self._error = state["step"], state["seconds"], state["error"]
         if state["field"] is not None:
             self.field.load_state_dict(state["field"])

@@ -6,15 +6,16 @@ and leaves the gradients of its error in the field.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from fieldpress.compressors.guides import Written
 from fieldpress.decoders.head import HeadDecoder
 from fieldpress.field import Field
+from fieldpress.interfaces import EncodingConfig
 from fieldpress.metrics import ssim
 from fieldpress.signals.base import Matrix
 from fieldpress.training.config import Training
@@ -29,6 +30,15 @@ _WIDE = 128
 decoder 0.1 dB and spare it little."""
 _MOST_POINTS = 1 << 17
 """Points are trained on in parts of so many, their gradients added: a batch of a million fits in memory."""
+
+
+class Trimmed(NamedTuple):
+    """What was cut off a field."""
+
+    encodings: dict[str, EncodingConfig]
+    """Those that have become smaller, by name."""
+    left: dict[str, Int[Tensor, "n"]]
+    """Of each tensor that has lost cells, which lie along its second axis, those that are left, rising; by name."""
 
 
 class Objective(ABC):
@@ -65,6 +75,11 @@ class Objective(ABC):
 
         The state stays as it is.
         """
+        del field
+        return None
+
+    def trim(self, field: Field) -> Trimmed | None:
+        """Called before the grids are final: cuts off, in place, what nobody will miss; None where all is needed."""
         del field
         return None
 

@@ -8,10 +8,11 @@ noise like those whose gradient is signal; a compressor pays for that noise in b
 (after Adam-mini, Zhang et al. 2024) updates keep the gradient's proportions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 
@@ -37,6 +38,22 @@ class LazyAdam(torch.optim.Optimizer):
         super().__init__(
             list(params), {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "blockwise": False}
         )
+
+    def trimmed(self, params: Iterable[dict[str, Any]], left: Mapping[nn.Parameter, Int[Tensor, "n"]]) -> "LazyAdam":
+        """One that goes on with these parameters, some of which have lost cells along their second axis.
+
+        Args:
+            params: As those it was made with, or fewer of them.
+            left: Which cells are left, of each parameter that has lost any.
+        """
+        other = LazyAdam(params)
+        for parameter in (parameter for group in other.param_groups for parameter in group["params"]):
+            cells, moments = left.get(parameter), dict(self.state[parameter])
+            for key, value in moments.items():
+                if cells is not None and isinstance(value, Tensor) and value.ndim > 1:
+                    moments[key] = value[:, cells]
+            other.state[parameter] = moments
+        return other
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]

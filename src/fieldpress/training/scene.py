@@ -15,8 +15,9 @@ from fieldpress.encodings.octree import OctreeEncoding, octree_of
 from fieldpress.field import Field, Points
 from fieldpress.rendering import Occupancy, Path, Rendered, Samples, before, bins_for, composite, lay, reached, sample
 from fieldpress.signals.space import Space
-from fieldpress.training.objective import Objective
+from fieldpress.training.objective import Objective, Trimmed
 from fieldpress.training.rays import PhotoRays
+from fieldpress.training.trimming import shown_cells
 
 FINEST_SHARE = 0.6
 """Of the steps that look through all levels; the others are shared evenly by the coarser prefixes."""
@@ -105,6 +106,14 @@ class SceneObjective(Objective):
         """Fields of scenes start from the survey that found their octree."""
         octree = octree_of(field)
         self._sights = [Sight(octree, levels + 1) for levels in range(octree.level_count)]
+
+    def trim(self, field: Field) -> Trimmed:
+        """Cuts off what no photograph shows."""
+        octree = octree_of(field)
+        left = octree.trim(shown_cells(field, self._space, self._rays))
+        self.start(field)
+        name = next(name for name, encoding in field.encodings.items() if encoding is octree)
+        return Trimmed({name: octree.config}, {f"{name}.{grid}": corners for grid, corners in left.items()})
 
     def descend(self, field: Field, share: float) -> float:
         levels = self._prefix(field.level_count)

@@ -28,6 +28,7 @@ from fieldpress.training.config import Budget, Training
 from fieldpress.training.optimiser import LazyAdam
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import Glance, Sight, scene_loss
+from fieldpress.training.trimming import closed, widened
 
 _ROUND_WEIGHTS = (2.0, 3.0, 4.0, 5.0)
 """Shares of the budget for rounds on ever finer levels; the last one counts for all that follow."""
@@ -113,7 +114,8 @@ class Survey:
             self._look_around(sight, seen)
             kept = _kept(octree, seen)
             last = self.round == rounds
-            cells = _closed(kept) if last else _split((_widened if self.round == 1 else _faced)(kept))
+            # What is seen next to a cell may be in it when others look, above all on the coarsest level.
+            cells = closed(kept) if last else _split((widened if self.round == 1 else _faced)(kept))
             self.config, self.field = self._grown(cells, self.field)
 
     def _train(self, optimiser: LazyAdam, sight: Sight, seen: Tensor) -> float:
@@ -235,19 +237,9 @@ def _split(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s+s s+s s+s"]:
     return cells.repeat_interleave(2, 0).repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
-def _closed(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
-    """Without holes of up to two cells: no ray may have met a cell of a surface that others look at from elsewhere."""
-    return ~_widened(~_widened(cells)) | cells
-
-
 def _faced(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
     """With the 6 neighbours across their faces: finer levels know better where things are."""
     grid = cells[None, None].float()
     sizes = ((3, 1, 1), (1, 3, 1), (1, 1, 3))
     pooled = [functional.max_pool3d(grid, size, 1, tuple(side // 2 for side in size)) for size in sizes]
     return (torch.stack(pooled).amax(0) > 0)[0, 0]
-
-
-def _widened(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
-    """With their 26 neighbours: what is seen next to a cell may be in it when others look."""
-    return functional.max_pool3d(cells[None, None].float(), 3, 1, 1)[0, 0] > 0
