@@ -31,6 +31,11 @@ BALL = Space((1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0), True, 0.0
 PLAN: dict[str, Compressor] = {"octree.octants": Octants(), "*": Raw()}
 
 
+def planned(features: Compressor) -> dict[str, Compressor]:
+    """The plan that has another compressor for an octree's features."""
+    return {"octree.octants": Octants(), "octree": features, "*": Raw()}
+
+
 def shell(side: int, radius: float = 0.35) -> Tensor:
     """The cells, bool (side, side, side), near the surface of a ball in the middle of the cube, and one in a corner."""
     centres = (torch.arange(side, dtype=torch.float64) + 0.5) / side - 0.5

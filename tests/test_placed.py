@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from octrees import PLAN, drawn_tensors, octree, scene_field, scene_file, shell, waving_tensors
+from octrees import PLAN, drawn_tensors, octree, planned, scene_field, scene_file, shell, waving_tensors
 
 from fieldpress import container
 from fieldpress.coding import rangecoder, scores
@@ -260,16 +260,24 @@ def test_octants_that_contradict_the_sizes_give_no_places():
 
 
 def test_a_scene_is_smaller_for_it_and_comes_back_as_written_from_the_format_alone():
-    plan = {**PLAN, "octree": LEARNED}
     values = waving_tensors(CONFIG, shell(16))
-    file = scene_file(CONFIG, values, plan=plan)
+    file = scene_file(CONFIG, values, plan=planned(LEARNED))
     chunks = container.read(file).chunks
     found = decode_chunks(chunks, CONFIG.places)
     for name, array in format_decoder.tensors_of(file).items():
         np.testing.assert_array_equal(array, found[name], name)
     alone = sum(len(LEARNED.encode(values[f"octree.levels.{i}"])) for i in range(3))
-    assert sum(len(chunk.data) for chunk in chunks if chunk.rule == "octree") < 0.8 * alone
+    assert 0.2 * alone < sum(len(chunk.data) for chunk in chunks if chunk.rule == "octree") < 0.8 * alone
     decode(file)
+
+
+def test_random_codes_follow_from_places_as_written_in_the_format_alone():
+    plan = planned(Dictionary(bits=3, groups=2, codes="random"))
+    file = scene_file(CONFIG, drawn_tensors(CONFIG, shell(16)), plan=plan)
+    found = decode_chunks(container.read(file).chunks, CONFIG.places)
+    for name, array in format_decoder.tensors_of(file).items():
+        np.testing.assert_array_equal(array, found[name], name)
+    assert all(len(np.unique(found[f"octree.levels.{i}"], axis=1)[0]) == 8 for i in range(3))
 
 
 def test_a_plan_that_has_octants_last_is_coded_without_places():

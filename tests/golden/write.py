@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from golden_symbols import by_fieldpress
-from octrees import PLAN, scene_field, scene_file, shell, waving_tensors
+from octrees import scene_field, scene_file, shell, waving_tensors
 from pressed import CLIP, FITTED, FLOW, KEYFRAMES, NESTED, PICTURE, PUBLISHED, PYRAMID, STILL, joined, press
 from small_scenes import STEPS, photographs, small
 from small_shapes import ball_file
@@ -59,7 +59,12 @@ DICTIONARY_PLAN: dict[str, Compressor] = {
 }
 
 PLACED = scene_field(shell(16), channels=4)
-PLACED_PLAN: dict[str, Compressor] = {**PLAN, "octree": Dictionary(bits=3, groups=2)}
+PLACED_PLAN: dict[str, Compressor] = {
+    "octree.octants": Octants(),
+    "octree.levels.0": Dictionary(bits=3, codes="random"),
+    "octree": Dictionary(bits=3, groups=2),
+    "decoder": Raw(),
+}
 
 ATLAS_PLAN: dict[str, Compressor] = {
     "planes": Video(codec="x265-intra", crf=20, preset="veryfast", layout="atlas"),
