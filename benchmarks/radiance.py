@@ -2,11 +2,12 @@
 
     python benchmarks/radiance.py photos/ --steps 300 --bits 6
 
-After one survey, two trainers take steps by turns over copies of the same field, through the same prefixes of the
-levels: one with free float tables, one with dictionaries whose codes are being learned. The ratio of their times is
-reported, and the memory that the guide holds beside the tables. Fields of codes clear of fog later, and their steps
-meet more samples: so the trainers go on for as many steps from one state, that of the codes, with the same rays and
-samples, where nothing but learning codes makes the difference. Then the field is seen by the cameras held out.
+After a survey, and the steps that the default preset leaves tables free for, two trainers take steps by turns over
+copies of the same field, through the same prefixes of the levels: one goes on with free float tables, one with
+dictionaries whose codes are being learned. The ratio of their times is reported, and the memory that the guide holds
+beside the tables. Fields of codes clear of fog later, and their steps meet more samples: so the trainers go on for as
+many steps from one state, that of the codes, with the same rays and samples, where nothing but learning codes makes the
+difference. Then the field is seen by the cameras held out.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from fieldpress.signals import Radiance
 from fieldpress.sources.photos import load_photos
 from fieldpress.subjects import Scene
 from fieldpress.training.config import Budget
+from fieldpress.training.fit import SURVEY_SHARE
 from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import Glance, SceneObjective
@@ -105,6 +107,14 @@ def runner_of(field: Field, config: FieldConfig, rays: PhotoRays, signal: Radian
     return Runner(trainer, objective, iter(trainer))
 
 
+def trained(field: Field, config: FieldConfig, rays: PhotoRays, signal: Radiance, steps: int) -> Field:
+    """The field after so many steps without guidance."""
+    runner = runner_of(field, config, rays, signal, Raw())
+    for _ in range(steps):
+        next(runner.steps)
+    return runner.trainer.field
+
+
 def costs(free: Runner, coded: Runner, steps: int) -> dict[str, Any]:
     """Steps by turns."""
     own = timed(free, coded, WARM_UP + steps, alike=False)
@@ -172,7 +182,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--bits", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=300, help="of the survey; the trainers take a tenth of it")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="of the survey; a tenth of it by turns"
+    )
+    parser.add_argument("--free-steps", type=int, help="before codes begin; those of the preset unless given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/radiance.json"))
     arguments = parser.parse_args()
@@ -191,12 +204,17 @@ def main() -> None:
     config, field = surveyed(signal, rays, arguments.steps)
     preset = recipe("radiance-vq").plan["octree"]
     assert isinstance(preset, Dictionary)
+    free_steps = arguments.free_steps
+    if free_steps is None:
+        free_steps = round(arguments.steps * (1 / SURVEY_SHARE - 1) * recipe("radiance-vq").training.guidance.start)
+    field = trained(field, config, rays, signal, free_steps)
     free, coded = [runner_of(field, config, rays, signal, c) for c in (Raw(), replace(preset, bits=arguments.bits))]
     record = {
         "photos": photos.name,
         "bits": arguments.bits,
         "threads": arguments.threads,
         "survey_steps": arguments.steps,
+        "free_steps": free_steps,
         "machine": machine(),
         "training": costs(free, coded, max(1, arguments.steps // 10)),
         "rendering": rendering(free.trainer.field.eval(), signal),
