@@ -182,9 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--bits", type=int, default=6)
-    parser.add_argument(
-        "--steps", type=int, default=300, help="of the survey; a tenth of it by turns"
-    )
+    parser.add_argument("--steps", type=int, default=300, help="of the survey; a tenth of it by turns")
     parser.add_argument("--free-steps", type=int, help="before codes begin; those of the preset unless given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/radiance.json"))

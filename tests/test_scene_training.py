@@ -501,6 +501,17 @@ def test_progress_counts_through_survey_and_training(source: Path, tmp_path: Pat
     assert all(earlier.seconds <= later.seconds for earlier, later in pairwise(told))
 
 
+def test_progress_goes_on_while_rays_look_for_what_is_shown(source: Path, tmp_path: Path):
+    told = []
+    with patch("fieldpress.training.trimming._TOGETHER", 1000):
+        encode(source, tmp_path / "a.fpr", small("radiance-vq"), steps=STEPS, device="cpu", on_progress=told.append)
+    steps = [progress.step for progress in told]
+    again = [after for before, after in pairwise(steps[:-1]) if after == before]
+    assert len(again) == 2  # in three parts
+    assert len(set(again)) == 1
+    assert [p.share for p in told] == sorted(p.share for p in told)
+
+
 # Runs that are stopped
 
 

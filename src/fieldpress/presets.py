@@ -240,7 +240,7 @@ _RECIPES = [
         plan={
             "octree.octants": Octants(),
             # Most corners are hardly ever seen and cost next to nothing: those that matter can have four codes each.
-            "octree": Dictionary(bits=6, groups=4, rate=0.1, entries=Entropy(step=1 / 16)),
+            "octree": Dictionary(bits=6, groups=4, rate=0.1, entries=Entropy(step=1 / 8)),
             "hashgrid": Uniform(bits=6),
             "dense": _SCENE_GRID,
             "decoder": _SCENE_WEIGHTS,

@@ -20,6 +20,7 @@ from fieldpress.compressors.base import Compressor
 from fieldpress.compressors.guides import Moment
 from fieldpress.config import to_plain
 from fieldpress.field import Field, FieldConfig
+from fieldpress.progress import portion
 from fieldpress.training.chunks import Chunks, Target
 from fieldpress.training.config import Budget, Training
 from fieldpress.training.objective import Objective
@@ -182,7 +183,9 @@ class Trainer:
     def _trim(self) -> None:
         """Cuts off the field what nobody will miss."""
         self._before = self.state()
-        trimmed = self._objective.trim(self.field)
+        share = self.budget.share(self.step, self._seconds)
+        with portion(share, share):  # who listens sees time go by
+            trimmed = self._objective.trim(self.field)
         if trimmed is not None:
             assert self.config is not None, "what can be trimmed has levels"
             self.config = replace(self.config, encodings=self.config.encodings | trimmed.encodings)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from fieldpress.encodings.octree import octree_of
 from fieldpress.field import Field
+from fieldpress.progress import tell
 from fieldpress.rendering import lay
 from fieldpress.sightlines import Sightlines
 from fieldpress.signals.space import Space
@@ -18,7 +19,7 @@ from fieldpress.training.rays import PhotoRays
 
 _SEEN = 0.03
 """A cell that adds at most so much to any ray's colour is not missed."""
-_MOST_RAYS = 1 << 20
+_MOST_RAYS = 1 << 21
 """That look."""
 _TOGETHER = 1 << 14
 
@@ -31,7 +32,10 @@ def shown_cells(field: Field, space: Space, rays: PhotoRays) -> Bool[Tensor, "s 
     sightlines = Sightlines(field)
     shown = torch.zeros(octree.config.cells[octree.shown - 1], device=rows.device)
     every = max(1, -(-len(rays) // _MOST_RAYS))
-    for some in torch.arange(0, len(rays), every, device=rays.device).split(_TOGETHER):
+    parts = torch.arange(0, len(rays), every, device=rays.device).split(_TOGETHER)
+    for number, some in enumerate(parts):
+        if number:
+            tell(number / len(parts))
         batch = rays.at(some)
         for met in sightlines.along(lay(space, batch.origins, batch.directions)):
             shown.scatter_reduce_(0, met.cells, met.weights, "amax")
