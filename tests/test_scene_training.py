@@ -401,6 +401,17 @@ def test_an_objective_goes_on_with_a_trimmed_field():
     assert again.descend(field, 0.5) == objective.descend(field, 0.5)
 
 
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("price", [0.0, 1e-9])
+def test_only_where_bits_have_a_price_cells_are_cut_off(name: str, price: float, source: Path, tmp_path: Path):
+    chosen = small(name)
+    chosen = replace(chosen, training=replace(chosen.training, rate_weight=price))
+    with patch("fieldpress.training.scene.shown_cells", wraps=shown_cells) as looked:
+        encode(source, tmp_path / "a.fpr", chosen, steps=STEPS, device="cpu")
+    assert looked.call_count == (1 if price else 0)
+    fieldpress.open(tmp_path / "a.fpr")
+
+
 # Files
 
 

@@ -26,7 +26,8 @@ class Training:
     precision: Literal["auto", "single", "mixed"] = "auto"
     """Of matrix products in training on clips: 32 bits; 16 (bfloat16); or auto, 16 on a GPU if the decoder is wide."""
     rate_weight: float = 0.0
-    """What one bit per pixel adds to the loss, for compressors whose special guide estimates bits; others ignore it."""
+    """What one bit per pixel adds to the loss, for compressors whose special guide estimates bits; others ignore it.
+    Above 0, cells that no photograph of a scene shows are cut off before it is written, whatever the compressor."""
     decoder_rate: float = 3e-3
     """Learning rate of the decoder at the start; falls to 1/1000 of it along a cosine."""
     grid_update: Literal["blockwise", "elementwise"] = "blockwise"

@@ -170,7 +170,7 @@ class Trainer:
     def _settle(self) -> None:
         """Writes the grids, and finds the decoder where that can be done; twice if its bits were not foreseen."""
         first = self._fresh
-        if self.chunks.can_trim:
+        if self.training.rate_weight and self.chunks.can_trim:
             self._trim()
         self.chunks.settle_grids(self._seconds)
         self._complete_decoder()

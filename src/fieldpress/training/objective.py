@@ -79,7 +79,11 @@ class Objective(ABC):
         return None
 
     def trim(self, field: Field) -> Trimmed | None:
-        """Called before the grids are final: cuts off, in place, what nobody will miss; None where all is needed."""
+        """Called before the grids are final, if bits have a price: cuts off, in place, what nobody will miss.
+
+        Returns:
+            What that was; None where all is needed.
+        """
         del field
         return None
 
