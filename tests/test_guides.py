@@ -249,17 +249,20 @@ def test_codes_of_cells_that_are_left_are_what_they_were(codes: Any):
     guide.places = lambda: [Places(16, corners)]
     guide.meet([tensor])
     shown, left = tensor.detach().clone(), torch.arange(0, len(corners), 3)
-    assert guide.can_trim
+    assert guide.compressor.spares_cells(placed=True)
     corners, tensor.data = corners[left.numpy()], tensor.data[:, left]
     guide.trim([tensor], [left])
     guide.settle([tensor])
     torch.testing.assert_close(tensor.detach(), shown[:, left])
 
 
-def test_random_codes_of_cells_without_places_cannot_lose_any():
-    tensor = nn.Parameter(torch.randn(4, 300, 1))
-    assert not guide_of(Dictionary(bits=4, codes="random"), "special", [tensor]).can_trim
-    assert guide_of(Dictionary(bits=4), "special", [tensor]).can_trim
+def test_cells_are_spared_by_all_whose_others_would_not_be_the_same_without_them():
+    assert all(compressor.spares_cells(placed) for compressor in COMPRESSED.values() for placed in (False, True))
+    random = Dictionary(bits=4, codes="random")
+    assert random.spares_cells(placed=True)
+    assert not random.spares_cells(placed=False)
+    assert not Tucker(ranks=(0.5, 16, 1.0)).spares_cells(placed=True)
+    assert not Tucker(ranks=16).spares_cells(placed=True)
 
 
 def test_a_grid_with_fewer_cells_than_entries_is_written_as_one():

@@ -16,6 +16,7 @@ from small_scenes import PRESETS, SCENE, STEPS, photographs, small, small_views
 
 import fieldpress
 from clips import moving_pictures, rgb_frame, write_clip
+from fieldpress.compressors import Dictionary, Entropy, Raw, Uniform
 from fieldpress.decoders import RadianceMlp
 from fieldpress.encodings.corners import cells_of
 from fieldpress.encodings.octree import all_cells, octree_of
@@ -36,7 +37,7 @@ from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import SceneObjective, Sight
 from fieldpress.training.survey import Survey, carry_over, put_octants
 from fieldpress.training.teaching import teach
-from fieldpress.training.trimming import closed, shown_cells
+from fieldpress.training.trimming import _spared, _spread, closed, shown_cells
 from fieldpress.writing import Interrupted, encode, evaluate
 
 
@@ -365,8 +366,35 @@ def test_cells_that_no_photograph_shows_are_not_missed(survey: tuple[Survey, tor
     assert 0 < shown.sum() < 0.8 * there.sum()
     octree.trim(shown)
     assert (pictures() - before).square().mean() < 3.0
-    octree.trim(shown & torch.rand(16, 16, 16).gt(0.1))  # that much is not for free
-    assert (pictures() - before).square().mean() > 30.0
+    octree.trim(shown & torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(0)).gt(0.1))
+    assert (pictures() - before).square().mean() > 10.0  # that much is not for free
+
+
+def test_samples_are_spared_that_are_faint_and_add_up_to_little():
+    rays = torch.tensor([0, 0, 0, 0, 2, 2, 3])
+    weights = torch.tensor([0.5, 0.03, 0.01, 0.04, 0.02, 0.9, 0.001])
+    assert _spared(rays, weights).tolist() == [False, True, True, False, True, False, True]
+    fog = torch.full((40,), 0.02)
+    assert 5 <= int(_spared(torch.zeros(40, dtype=torch.long), fog).sum()) <= 7
+    assert len(_spared(rays[:0], weights[:0])) == 0
+
+
+def test_fog_is_not_lost_sample_by_sample():
+    rays = torch.randint(100, (5000,), generator=torch.Generator().manual_seed(0)).sort().values
+    weights = 0.03 * torch.rand(5000, generator=torch.Generator().manual_seed(1))
+    lost = torch.zeros(100).index_add_(0, rays, weights * _spared(rays, weights))
+    assert 0.1 < lost.min() <= lost.max() <= 0.15 + 1e-6
+
+
+def test_pixels_that_look_are_spread_over_columns_and_pictures():
+    assert _spread(100, 100).tolist() == list(range(100))
+    looking = _spread(1920 * 1080 * 64, 1 << 18)
+    assert int(looking.min()) >= 0
+    assert int(looking.max()) < 1920 * 1080 * 64
+    for places, bins in ((looking % 1920, 1920), (looking // 1920 % 1080, 1080), (looking // (1920 * 1080), 64)):
+        counts = torch.bincount(places, minlength=bins).float()
+        assert counts.min() > 0.5 * counts.mean()
+        assert counts.max() < 1.5 * counts.mean()
 
 
 def test_where_nothing_is_shown_all_cells_are_left():
@@ -574,6 +602,56 @@ def test_a_run_that_is_stopped_while_it_is_trimmed_goes_on_to_the_same_file(
         encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu")
     encode(source, out, small("radiance-vq"), steps=STEPS, device="cpu", resume=True)
     assert out.read_bytes() == encoded("radiance-vq")[0].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["radiance-vq", "radiance-octree"])
+@pytest.mark.parametrize("chunk", ["octree.octants", "octree@1", "octree@2"])
+def test_a_run_that_is_stopped_while_its_grids_are_written_is_not_trimmed_again(
+    chunk: str, name: str, source: Path, tmp_path: Path
+):
+    chosen = small(name)
+    coarse = (
+        Dictionary(bits=6, groups=4, rate=0.1, entries=Entropy(step=1.0)) if name == "radiance-vq" else Raw("float16")
+    )
+    training = replace(chosen.training, rate_weight=1e-5)
+    chosen = replace(chosen, plan={**chosen.plan, "octree": coarse}, training=training)
+    whole, broken = tmp_path / "whole.fpr", tmp_path / "broken.fpr"
+    encode(source, whole, chosen, steps=STEPS, device="cpu")
+    settle = Chunks._settle
+
+    def strike(self: Chunks, name: str, heard: bool = False) -> None:
+        if name == chunk:
+            raise KeyboardInterrupt
+        settle(self, name, heard)
+
+    with patch.object(Chunks, "_settle", strike), pytest.raises(Interrupted):
+        encode(source, broken, chosen, steps=STEPS, device="cpu")
+    with patch("fieldpress.training.scene.shown_cells", side_effect=AssertionError):
+        encode(source, broken, chosen, steps=STEPS, device="cpu", resume=True)
+    assert broken.read_bytes() == whole.read_bytes()
+
+
+def test_a_scene_whose_grids_are_coded_first_goes_on_after_a_stop(source: Path, tmp_path: Path):
+    chosen = small("radiance-octree")
+    training = replace(chosen.training, guidance=replace(chosen.training.guidance, kind="project", settle=0.0))
+    chosen = replace(chosen, training=training)
+    encode(source, tmp_path / "whole.fpr", chosen, steps=STEPS, device="cpu")
+    broken = tmp_path / "broken.fpr"
+    with patch.object(Chunks, "_settle", side_effect=KeyboardInterrupt), pytest.raises(Interrupted):
+        encode(source, broken, chosen, steps=STEPS, device="cpu")
+    encode(source, broken, chosen, steps=STEPS, device="cpu", resume=True)
+    assert broken.read_bytes() == (tmp_path / "whole.fpr").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["round-trip", "special", "proximal"])
+def test_octants_and_features_of_one_rule_stay_as_they_are(kind: Any, source: Path, tmp_path: Path):
+    chosen = small("radiance-octree")
+    guidance = replace(chosen.training.guidance, kind=kind, settle=0.8)
+    training = replace(chosen.training, rate_weight=1e-9, guidance=guidance)
+    chosen = replace(chosen, plan={"*": Uniform(bits=8)}, training=training)
+    with patch("fieldpress.training.scene.shown_cells", side_effect=AssertionError):
+        encode(source, tmp_path / "a.fpr", chosen, steps=STEPS, device="cpu")
+    fieldpress.open(tmp_path / "a.fpr")
 
 
 def test_a_run_that_is_stopped_twice_in_the_survey_goes_on_to_the_same_file(

@@ -179,6 +179,11 @@ class FieldConfig:
         own = {other.removeprefix(f"{name}."): array for other, array in known.items() if other.startswith(f"{name}.")}
         return self.encodings[name].places(grid, own)
 
+    def lists(self) -> frozenset[str]:
+        """Tensors whose cells lie in a list, along their second axis."""
+        of_encodings = {name: config.lists() for name, config in self.encodings.items()}
+        return frozenset(f"{name}.{grid}" for name, grids in of_encodings.items() for grid in grids)
+
     def slices(self) -> dict[str, int]:
         """How many slices of time each tensor has of which slice i of n alone answers the time (i + 0.5) / n."""
         of_encodings = {name: config.slices() for name, config in self.encodings.items()}

@@ -135,6 +135,10 @@ class EncodingConfig(ABC):
         """The level of every grid that is not at level 0: without those of a level and above, the field is coarser."""
         return {}
 
+    def lists(self) -> frozenset[str]:
+        """Grids whose cells lie in a list, along their second axis."""
+        return frozenset()
+
     def places(self, grid: str, tensors: Mapping[str, Tensor | NDArray[np.float32]]) -> Places | None:
         """Where the cells of a grid are, if it has them in a list, and other tensors say where they are.
 

@@ -240,12 +240,12 @@ _RECIPES = [
         plan={
             "octree.octants": Octants(),
             # Most corners are hardly ever seen and cost next to nothing: those that matter can have four codes each.
-            "octree": Dictionary(bits=6, groups=4, rate=0.1, entries=Entropy(step=1 / 8)),
+            "octree": Dictionary(bits=6, groups=4, rate=0.1, entries=Entropy(step=1 / 16)),
             "hashgrid": Uniform(bits=6),
             "dense": _SCENE_GRID,
             "decoder": _SCENE_WEIGHTS,
         },
-        training=replace(_SCENE_TRAINING, rate_weight=2e-5, guidance=replace(_SCENE_TRAINING.guidance, start=0.4)),
+        training=replace(_SCENE_TRAINING, rate_weight=1.6e-5, guidance=replace(_SCENE_TRAINING.guidance, start=0.4)),
         minutes=5.0,
     ),
     Recipe(

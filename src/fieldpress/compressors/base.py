@@ -123,6 +123,15 @@ class Compressor(ABC):
         del halvings
         return None
 
+    def spares_cells(self, placed: bool) -> bool:
+        """Whether cells of a tensor that lie in a list may be cut off, and the others go on as they are.
+
+        Args:
+            placed: Whether it is known where they are.
+        """
+        del placed
+        return True
+
     @abstractmethod
     def decode(self, data: bytes, shape: Shape) -> Array:
         """What :meth:`encode` wrote: finite float32 of this shape. Pure: the same bytes give the same array.

@@ -83,6 +83,10 @@ class Dictionary(Compressor):
                 f"cells of a grid of shape {largest}; use fewer bits, or another compressor for it"
             )
 
+    def spares_cells(self, placed: bool) -> bool:
+        # Random codes follow from a cell's place, or else from its number: that changes with the cells before it.
+        return placed or self.codes != "random"
+
     def channel_groups(self, channels: int) -> list[slice]:
         """The channels of each group, as even as they go; no group is empty."""
         count = min(self.groups, channels)

@@ -14,7 +14,6 @@ from fieldpress.coding.marks import Groups
 from fieldpress.compressors.coded_grid import CodedGrid
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import Guidance, Guide, Moment, array_of
-from fieldpress.places import Places
 
 
 class DictionaryGuide(Guide):
@@ -44,9 +43,9 @@ class DictionaryGuide(Guide):
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
         if not self.begun:
-            places = self._own_places(len(tensors))
-            for number in self.grids:
-                self._grid(number).begin(tensors[int(number)], places[int(number)])
+            own = self.places()[len(self.coarser) :] or [None] * len(tensors)
+            for place in self.grids:
+                self._grid(place).begin(tensors[int(place)], own[int(place)])
             self.begun = True
             self.bits = self.size(tensors)
         elif self.compressor.codes == "learned":
@@ -88,11 +87,6 @@ class DictionaryGuide(Guide):
             tensor.copy_(torch.from_numpy(value))
         return data
 
-    @property
-    def can_trim(self) -> bool:
-        # Random codes follow from a cell's place, or else from its number: that changes with the cells before it.
-        return self.compressor.codes != "random" or None not in self._own_places(1)
-
     def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
         for place, cells in enumerate(left):
             if cells is None or str(place) not in self.grids:
@@ -112,10 +106,6 @@ class DictionaryGuide(Guide):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
         self.begun = state["begun"]
-
-    def _own_places(self, count: int) -> Sequence[Places | None]:
-        """Where the cells are of the tensors, of which there are so many."""
-        return self.places()[len(self.coarser) :] or [None] * count
 
     def _coded(self, tensors: Sequence[nn.Parameter]) -> list[tuple[CodedGrid, nn.Parameter]]:
         return [(self._grid(place), tensors[int(place)]) for place in self.grids]

@@ -128,11 +128,6 @@ class Guide(nn.Module):
         """The values the compressor is handed."""
         return [tensor.detach() for tensor in tensors]
 
-    @property
-    def can_trim(self) -> bool:
-        """Whether tensors may lose cells."""
-        return True
-
     def trim(self, tensors: Sequence[nn.Parameter], left: Sequence[Tensor | None]) -> None:
         """Tensors have lost cells, which lie in a list along their second axis.
 

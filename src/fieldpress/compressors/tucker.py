@@ -57,6 +57,10 @@ class Tucker(Compressor):
         for shape in shapes:
             self.parts.check(self.part_shapes(shape) or [shape])
 
+    def spares_cells(self, placed: bool) -> bool:
+        # There could be fewer of them than a whole number of ranks.
+        return not any(isinstance(rank, int) for rank in np.atleast_1d(np.array(self.ranks, dtype=object)))
+
     def ranks_of(self, shape: Shape) -> tuple[int, ...] | None:
         """Of every axis; None for a tensor that goes to ``parts``.
 

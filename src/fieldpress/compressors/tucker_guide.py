@@ -55,7 +55,7 @@ class TuckerGuide(RoundTrip):
         super().trim(tensors, left)
         self.ranks = [self.compressor.ranks_of(tuple(tensor.shape)) for tensor in tensors]
         if self.begun:
-            self._truncate(tensors)
+            self._truncate(tensors, [number for number, cells in enumerate(left) if cells is not None])
 
     @torch.no_grad()
     def meet(self, tensors: Sequence[nn.Parameter]) -> None:
@@ -87,9 +87,10 @@ class TuckerGuide(RoundTrip):
         if self.begun:
             self._truncate(tensors)
 
-    def _truncate(self, tensors: Sequence[nn.Parameter]) -> None:
+    def _truncate(self, tensors: Sequence[nn.Parameter], some: Sequence[int] | None = None) -> None:
+        """Of these tensors those with some numbers; all if none are given."""
         for number, (tensor, error, ranks) in enumerate(zip(tensors, self.errors(), self.ranks, strict=True)):
-            if ranks is not None:
+            if ranks is not None and (some is None or number in some):
                 found = decompose(_array(tensor - error), ranks)
                 tensor.copy_(torch.from_numpy(found.expand()).to(tensor.device) + error)
                 self._decompositions[number] = found

@@ -65,6 +65,9 @@ class Octree(EncodingConfig):
     def grid_levels(self) -> dict[str, int]:
         return {name: int(name.rsplit(".", 1)[1]) for name in self.shapes() if not name.endswith(".0")}
 
+    def lists(self) -> frozenset[str]:
+        return frozenset(name for name in self.shapes() if name.startswith("levels."))
+
     def places(self, grid: str, tensors: Mapping[str, Tensor | NDArray[np.float32]]) -> Places | None:
         level = {f"levels.{i}": i for i in range(len(self.corners))}.get(grid)
         if level is None:

@@ -9,7 +9,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
@@ -76,6 +75,7 @@ class Chunks:
         self._plan, self._guidance, self._budget = plan, guidance, budget
         tensors = field.tensors()
         self._all, self._config = tensors, config
+        self._known_places: dict[str, tuple[Places | None, ...]] | None = None
         self.assigned = assign(plan, tensors, config.tensor_levels() if config is not None else {})
         """What each is made of."""
         self._tensors = {name: [tensors[t] for t in chunk.tensors] for name, chunk in self.assigned.items()}
@@ -115,12 +115,17 @@ class Chunks:
         """Optimiser groups of what the guides learn themselves."""
         return [group for guide in self.guides.values() for group in guide.learners()]
 
-    @cached_property
+    @property
     def _places(self) -> dict[str, tuple[Places | None, ...]]:
         """By chunk: of its rule's coarser tensors and its own, as far as tensors before it in the file say it.
 
         Those change only when the field is trimmed.
         """
+        if self._known_places is None:
+            self._known_places = self._find_places()
+        return self._known_places
+
+    def _find_places(self) -> dict[str, tuple[Places | None, ...]]:
         assert self._config is not None
         known: dict[str, nn.Parameter] = {}
         of_rule: dict[str, tuple[Places | None, ...]] = dict.fromkeys(self._plan, ())
@@ -138,20 +143,29 @@ class Chunks:
             config: Its own now.
             left: Of each tensor that has, those that are left.
         """
-        self._config = config
-        self.__dict__.pop("_places", None)
+        self._config, self._known_places = config, None
         for name, chunk in self.assigned.items():
-            self.guides[name].trim(self._tensors[name], [left.get(tensor) for tensor in chunk.tensors])
+            of_chunk = [left.get(tensor) for tensor in chunk.tensors]
+            if any(cells is not None for cells in of_chunk):
+                self.guides[name].trim(self._tensors[name], of_chunk)
 
     @property
     def can_trim(self) -> bool:
-        """Whether the field may lose cells: there are grids to write, and no guide has anything against it."""
-        return bool(self.open_grids) and all(guide.can_trim for guide in self.guides.values())
+        """Whether the field may lose cells: no grid is written yet, and no chunk has anything against it.
 
-    @property
-    def open_grids(self) -> list[str]:
-        """Chunks of grids that are not written yet."""
-        return [name for name in self._grids if name not in self.payloads]
+        A guide of grids does not expect that tensors beside these change, which say what cells there are.
+        """
+        if self._config is None or any(name in self.payloads for name in self._grids):
+            return False
+        lists = self._config.lists()
+        for name, chunk in self.assigned.items():
+            if not isinstance(self.guides[name], Unguided) and not all(t.requires_grad for t in self._tensors[name]):
+                return False
+            own = self._places[name][-len(chunk.tensors) :]
+            for tensor, places in zip(chunk.tensors, own, strict=True):
+                if tensor in lists and not self.guides[name].compressor.spares_cells(placed=places is not None):
+                    return False
+        return True
 
     @property
     def _grids(self) -> list[str]:
@@ -197,7 +211,7 @@ class Chunks:
 
     def settle_grids(self, seconds: float) -> None:
         """Writes the grids that are not written yet, at the size asked for."""
-        grids = self.open_grids
+        grids = [name for name in self._grids if name not in self.payloads]
         if not grids:
             return
         heard = self._guidance.settles_first  # else it is one of many round trips

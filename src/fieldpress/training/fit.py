@@ -186,11 +186,14 @@ class SurveyedFit(Fit):
     def state(self) -> dict[str, Any]:
         if self.trainer is None:
             return {"survey": self._between_rounds, "survey_seconds": self._seconds_between_rounds}
+        state = self.trainer.state()
+        if state["field"] is None:  # which the trainer takes to be as it was made, but here the survey made it
+            state["field"] = self.trainer.field.state_dict()
         return {
             "survey_seconds": self._seconds,
             "survey_steps": self._survey.step,
             "found": to_plain(self._survey.config),
-            "trainer": self.trainer.state(),
+            "trainer": state,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:

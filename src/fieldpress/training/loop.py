@@ -77,6 +77,7 @@ class Trainer:
         self._objective = objective
         self.chunks = Chunks(field, plan, training.guidance, budget, config)
         self._groups = self._parameter_groups()
+        self._trimmed = False
         self._before: dict[str, Any] | None = None
         """The state before the field is trimmed, while it is."""
         self.step, self._seconds, self._error = 0, 0.0, 0.0
@@ -170,7 +171,7 @@ class Trainer:
     def _settle(self) -> None:
         """Writes the grids, and finds the decoder where that can be done; twice if its bits were not foreseen."""
         first = self._fresh
-        if self.training.rate_weight and self.chunks.can_trim:
+        if self.training.rate_weight and not self._trimmed and self.chunks.can_trim:
             self._trim()
         self.chunks.settle_grids(self._seconds)
         self._complete_decoder()
@@ -194,6 +195,7 @@ class Trainer:
             moved = {tensors[name]: cells for name, cells in trimmed.left.items()}
             self._groups = self._parameter_groups()
             self._optimiser = self._optimiser.trimmed(self._groups, moved)
+        self._trimmed = True
         self._before = None
 
     def _complete_decoder(self) -> None:
@@ -235,6 +237,7 @@ class Trainer:
             "step": self.step,
             "seconds": self._seconds,
             "error": self._error,
+            "trimmed": self._trimmed,
             "field": None if self._fresh else self.field.state_dict(),
             "chunks": self.chunks.state(),
             "optimiser": self._optimiser.state_dict() if self.step else None,
@@ -244,6 +247,7 @@ class Trainer:
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on exactly where :meth:`state` was taken, with a field of the configuration that it had then."""
         self.step, self._seconds, self._error = state["step"], state["seconds"], state["error"]
+        self._trimmed = state["trimmed"]
         if state["field"] is not None:
             self.field.load_state_dict(state["field"])
         self.chunks.load_state(state["chunks"])

@@ -50,7 +50,7 @@ class LazyAdam(torch.optim.Optimizer):
         for parameter in (parameter for group in other.param_groups for parameter in group["params"]):
             cells, moments = left.get(parameter), dict(self.state[parameter])
             for key, value in moments.items():
-                if cells is not None and isinstance(value, Tensor) and value.ndim > 1:
+                if cells is not None and isinstance(value, Tensor) and value.ndim == parameter.ndim:
                     moments[key] = value[:, cells]
             other.state[parameter] = moments
         return other

@@ -5,7 +5,7 @@ them. When the scene has been learned most of that is never seen, but its cells 
 """
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,31 +17,54 @@ from fieldpress.sightlines import Sightlines
 from fieldpress.signals.space import Space
 from fieldpress.training.rays import PhotoRays
 
-_SEEN = 0.03
-"""A cell that adds at most so much to any ray's colour is not missed."""
-_MOST_RAYS = 1 << 21
-"""That look."""
+_FAINT = 0.03
+"""A sample that adds at most so much to its ray's colour may be lost ..."""
+_LOST = 0.15
+"""... if all that the ray loses adds at most so much: fog is many faint samples."""
+_RAYS_A_CELL = 16
+"""That look, if there are so many pixels: a third of the cells is on a surface, and a few rays miss one of those."""
 _TOGETHER = 1 << 14
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @torch.no_grad()
 def shown_cells(field: Field, space: Space, rays: PhotoRays) -> Bool[Tensor, "s s s"]:
-    """Cells of the finest level that photographs show, and those between them; all where none is shown."""
+    """Cells of the finest level that some ray of the photographs needs, and those between them; all if none does."""
     octree = octree_of(field)
-    rows = octree.occupancy
+    rows, count = octree.occupancy, octree.config.cells[octree.shown - 1]
     sightlines = Sightlines(field)
-    shown = torch.zeros(octree.config.cells[octree.shown - 1], device=rows.device)
-    every = max(1, -(-len(rays) // _MOST_RAYS))
-    parts = torch.arange(0, len(rays), every, device=rays.device).split(_TOGETHER)
+    needed = torch.zeros(count, dtype=torch.bool, device=rows.device)
+    parts = _spread(len(rays), _RAYS_A_CELL * count).to(rays.device).split(_TOGETHER)
     for number, some in enumerate(parts):
         if number:
             tell(number / len(parts))
         batch = rays.at(some)
-        for met in sightlines.along(lay(space, batch.origins, batch.directions)):
-            shown.scatter_reduce_(0, met.cells, met.weights, "amax")
+        met = list(sightlines.along(lay(space, batch.origins, batch.directions)))
+        on, weights, cells = (torch.cat(values) for values in zip(*((m.rays, m.weights, m.cells) for m in met)))  # noqa: B905
+        needed[cells[~_spared(on, weights)]] = True
     occupied = rows >= 0
-    found = occupied & (shown > _SEEN)[rows.clamp_min(0).long()]
+    found = occupied & needed[rows.clamp_min(0).long()]
     return closed(found) & occupied if bool(found.any()) else occupied
+
+
+def _spread(pixels: int, most: int) -> Int[Tensor, "n"]:
+    """Numbers of pixels, evenly spread over all of them: every so-and-so-manyth could be the same columns of all
+    pictures."""
+    if pixels <= most:
+        return torch.arange(pixels)
+    return (torch.arange(most, dtype=torch.float64) * _GOLDEN % 1 * pixels).long()
+
+
+def _spared(rays: Int[Tensor, "n"], weights: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Of samples: those that their rays can do without, the faintest first."""
+    order = weights.argsort()
+    order = order[rays[order].argsort(stable=True)]
+    on, sums = rays[order], weights[order].double().cumsum(0)
+    first = torch.searchsorted(on, on)  # of the samples on the same ray
+    before = torch.where(first > 0, sums[first - 1], 0)
+    spared = torch.empty_like(weights, dtype=torch.bool)
+    spared[order] = (weights[order] <= _FAINT) & (sums - before <= _LOST)
+    return spared
 
 
 def closed(cells: Bool[Tensor, "s s s"]) -> Bool[Tensor, "s s s"]:
