@@ -87,6 +87,17 @@ class OtherTensor(Tensor):
         return DEVICE
 
     @property
+    def data(self) -> Tensor:
+        return Tensor.data.__get__(self)  # pyright: ignore[reportAttributeAccessIssue]
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, OtherTensor):
+            raise RuntimeError("a tensor on the device is given data of the CPU")
+        Tensor.data.__set__(self, value)  # pyright: ignore[reportAttributeAccessIssue]
+        self.held = value.held
+
+    @property
     def is_cuda(self) -> bool:
         return True
 
