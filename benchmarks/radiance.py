@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dictionary import WARM_UP, size
+from dictionary import size
 from fieldpress.bench.machine import machine
 from fieldpress.compressors import Compressor, Dictionary, Octants, Raw
 from fieldpress.compressors.dictionary_guide import DictionaryGuide
@@ -40,6 +40,9 @@ from fieldpress.training.loop import Progress, Trainer
 from fieldpress.training.rays import PhotoRays
 from fieldpress.training.scene import Glance, SceneObjective
 from fieldpress.training.survey import Survey, carry_over, carry_over_decoder, put_octants
+
+WARM_UP = 25
+"""Steps until trainers know again which cells are empty: before, they ask all of them."""
 
 
 def surveyed(signal: Radiance, rays: PhotoRays, steps: int) -> tuple[FieldConfig, Field]:
