@@ -59,7 +59,8 @@ class Tucker(Compressor):
 
     def spares_cells(self, placed: bool) -> bool:
         # There could be fewer of them than a whole number of ranks.
-        return not any(isinstance(rank, int) for rank in np.atleast_1d(np.array(self.ranks, dtype=object)))
+        ranks = self.ranks if isinstance(self.ranks, tuple) else (self.ranks,)
+        return not any(isinstance(rank, int) for rank in ranks)
 
     def ranks_of(self, shape: Shape) -> tuple[int, ...] | None:
         """Of every axis; None for a tensor that goes to ``parts``.
