@@ -362,13 +362,17 @@ def test_slices_that_a_step_has_not_read_keep_their_codes():
     assert changed.tolist() == [False, False, True, False]
 
 
-def chosen_at(price: float) -> tuple[CodedGrid, torch.Tensor]:
-    """A grid whose first row alone the loss depends on, after a step that moved nothing; its codes without a price."""
+def chosen_at(price: float, felt: tuple[float, float] = (1.0, 1.0)) -> tuple[CodedGrid, torch.Tensor]:
+    """A grid whose first row alone the loss depends on, after a step that moved nothing; its codes without a price.
+
+    Gradients of its two channels have these sizes, and are not correlated.
+    """
     guide, tensor = begun(Dictionary(bits=3), 2, 9, 10)
     grid = guide.coded_grids()[0]
     before = grid.codes.clone()
     tensor.grad = torch.zeros_like(tensor)
-    tensor.grad[:, 0] = 1.0
+    tensor.grad[:, 0] = torch.tensor(felt)[:, None]
+    tensor.grad[1, 0, ::2] *= -1
     moment = Moment(0.5, bit_price=2 * price, curvature=2.0)
     guide.learn([tensor], moment)
     guide.show([tensor], moment)
@@ -386,16 +390,35 @@ def test_cells_that_the_loss_does_not_depend_on_take_the_shortest_code():
     assert (grid.codes[0, 1:] == before.flatten().bincount().argmax()).all()
 
 
-def test_a_code_is_the_cheapest_in_distance_and_length():
+@pytest.mark.parametrize("felt", [(1.0, 1.0), (1.4, 0.2), (0.2, 1.4)])
+def test_a_code_is_the_cheapest_in_length_and_in_what_the_loss_feels(felt: tuple[float, float]):
     price = 0.05
-    grid, before = chosen_at(price)
+    grid, before = chosen_at(price, felt)
     counts = before.flatten().bincount(minlength=8) + 1.0
     lengths = (counts.sum() / counts).log2()
-    # Squares of gradients are 1 in the first row. The latents have been pulled a little towards what was chosen.
+    # Squares of gradients have a mean of 1 in the first row. Its latents were pulled to what was chosen, but only then.
     start = torch.from_numpy(smooth(2, 9, 10))[:, 0]
-    costs = (start[:, :, None] - grid.features()[:, None]).square().sum(0) / 2 + price * lengths
+    sensitivity = torch.tensor(felt).square() + 0.05
+    squares = (start[:, :, None] - grid.features()[:, None]).square()
+    costs = (sensitivity[:, None, None] * squares).sum(0) / 2 + price * lengths
     assert torch.equal(grid.codes[0, 0].long(), costs.argmin(1))
     assert not torch.equal(grid.codes[0, 0], before[0, 0])
+
+
+def test_channels_that_move_the_loss_together_are_told_from_those_that_cancel():
+    guide, tensor = begun(Dictionary(bits=3), 2, 9, 10)
+    grid = guide.coded_grids()[0]
+    with torch.no_grad():
+        grid.entries.copy_(torch.tensor([[-9.0] * 6 + [0.0, 0.3], [-9.0] * 6 + [0.3, 0.3]]))
+        tensor.copy_(torch.tensor([0.5, -0.2])[:, None, None].expand_as(tensor) * grid.scale)
+    grid.latent.copy_(tensor.detach())
+    tensor.grad = torch.ones_like(tensor)  # the loss feels the sum: 0.3 here, as in the entry that is farther away
+    moment = Moment(0.5, bit_price=1e-12, curvature=1.0)
+    guide.learn([tensor], moment)
+    guide.show([tensor], moment)
+    distances = (grid.features()[:, 6:] - tensor.new_tensor([[0.5], [-0.2]]) * grid.scale).square().sum(0)
+    assert distances[0] > distances[1]
+    assert (grid.codes == 6).all()
 
 
 def test_dead_entries_are_revived():

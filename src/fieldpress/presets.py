@@ -245,7 +245,7 @@ _RECIPES = [
             "dense": _SCENE_GRID,
             "decoder": _SCENE_WEIGHTS,
         },
-        training=replace(_SCENE_TRAINING, rate_weight=1.6e-5, guidance=replace(_SCENE_TRAINING.guidance, start=0.4)),
+        training=replace(_SCENE_TRAINING, rate_weight=2e-5, guidance=replace(_SCENE_TRAINING.guidance, start=0.4)),
         minutes=5.0,
     ),
     Recipe(

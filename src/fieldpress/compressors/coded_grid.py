@@ -11,10 +11,11 @@ where that is more than a few cells, a part of it at a time, in turn. So are the
 entries. Where most cells show an entry that does not move, only the others are shown anew.
 
 Where bits have a price (``training.rate_weight``), a code is chosen for its length too: entropy-constrained vector
-quantisation (Chou, Lookabaugh and Gray 1989), with distances weighted by how much the loss depends on a cell. Most
-corners of a scene are hardly ever seen, and take the code that most others have. The entry of that code is then at
-*rest*: steps of equal size, such as Adam's, would drive it about on the noise of all that show it, and those that
-matter a little would flee it into dearer codes.
+quantisation (Chou, Lookabaugh and Gray 1989). Distances are weighted by how much the loss depends on a cell, and on
+each direction of its features: in a scene the strongest counts a hundred times as much as the weakest (the sensitivity
+matrix of Gardner and Rao 1995, from mean products of gradients). Most corners of a scene are hardly ever seen, and take
+the code that most others have. The entry of that code is then at *rest*: steps of equal size, such as Adam's, would
+drive it about on the noise of all that show it, and those that matter a little would flee it into dearer codes.
 """
 
 from typing import NamedTuple
@@ -46,6 +47,8 @@ _BITS_OF_ENTRIES = 6
 """Of a number, about."""
 _DEAREST = 1e6
 """A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
+_LEAST_SENSITIVITY = 0.05
+"""Of the loss to a direction of the features, of the mean over all: what hardly mattered yet may do so later."""
 _SHOWN = 1 << 18
 """Cells that a step shows anew beside those it has touched."""
 
@@ -92,6 +95,8 @@ class CodedGrid(nn.Module):
     latent: Float[Tensor, "channels *cells"]
     squares: Float[Tensor, "cells"]
     """Of gradients: means over a cell's channels, summed over the steps that :meth:`weigh` has seen."""
+    products: Float[Tensor, "channels channels"]
+    """Of gradients, each channel's with each other's: sums over cells and over the same steps."""
     steps: Int[Tensor, ""]
     """How many these are."""
     turns: Int[Tensor, "2"]
@@ -109,6 +114,7 @@ class CodedGrid(nn.Module):
         self.register_buffer("codes", codes)
         self.register_buffer("latent", torch.zeros_like(tensor.detach()) if self.learns_codes else tensor.new_zeros(0))
         self.register_buffer("squares", tensor.new_zeros(tensor[0].numel() if self.learns_codes else 0))
+        self.register_buffer("products", tensor.new_zeros(len(tensor), len(tensor)))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
         self._learning: _Learning | None = None
@@ -149,10 +155,11 @@ class CodedGrid(nn.Module):
         return Reading(slices, cells, rows.index_select(0, seen), squares[seen] / len(tensor))
 
     def weigh(self, reading: Reading) -> None:
-        """Remembers how much the loss of a step depends on each cell, begun or not."""
+        """Remembers how much the loss of a step depends on each cell and direction, begun or not."""
         if self.learns_codes:
             self.steps += 1
             self.squares.index_add_(0, reading.cells, reading.squares)
+            self.products.addmm_(reading.gradients.T, reading.gradients)
 
     def learn(self, tensor: nn.Parameter, reading: Reading, *, at_rest: bool = False) -> None:
         """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too.
@@ -261,8 +268,8 @@ class CodedGrid(nn.Module):
     def _renew(self, learning: _Learning, price: float) -> Tensor | slice:
         """The nearest entry for the cells that were touched, or for those whose turn it is.
 
-        Where bits have a price, it is the entry with the least sum of half the squared distance times the mean square
-        of the cell's gradients, and the price times the length of its code.
+        Where bits have a price, it is the entry with the least sum of half the squared distance, as far as the loss
+        feels it, and the price times the length of its code.
 
         Returns:
             Which cells these are.
@@ -281,13 +288,21 @@ class CodedGrid(nn.Module):
             if prices is None or learning.counts is None:
                 found = closest(values, entries)
             else:
-                found = cheapest(values, entries, prices, _lengths(learning.counts[number]))
+                felt = self._felt(group)
+                found = cheapest(felt @ values, felt @ entries, prices, _lengths(learning.counts[number]))
             codes.view(-1)[cells] = found.to(codes.dtype)
             latent[:, cells] = values.lerp(entries.T.contiguous().index_select(0, found).T, _PULL)
         return cells
 
+    def _felt(self, group: slice) -> Float[Tensor, "channels channels"]:
+        """Takes features of a group to where squared distances are those that the loss feels, at a mean of 1."""
+        mean = self.products.diagonal().mean().clamp_min(torch.finfo(self.products.dtype).tiny)
+        sensitivity = self.products[group, group] / mean
+        sensitivity.diagonal().add_(_LEAST_SENSITIVITY)
+        return torch.linalg.cholesky_ex(sensitivity).L.T
+
     def _prices(self, cells: Tensor | slice, price: float) -> Float[Tensor, "n"]:
-        """Of a bit in each of these cells, in squared distances of its features."""
+        """Of a bit in each of these cells, in squared distances of its features as the loss feels them."""
         squares = self.squares[cells] / self.steps.clamp_min(1)
         return (price / squares).minimum(_DEAREST * self.scale.square())
 

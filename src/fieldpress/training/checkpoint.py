@@ -15,7 +15,7 @@ import torch
 from fieldpress.config import Plain
 from fieldpress.errors import ConfigError, SourceError
 
-STATE = 3
+STATE = 4
 """Version of what a state holds: one of another version of fieldpress is refused."""
 
 
