@@ -12,10 +12,9 @@ entries. Where most cells show an entry that does not move, only the others are 
 
 Where bits have a price (``training.rate_weight``), a code is chosen for its length too: entropy-constrained vector
 quantisation (Chou, Lookabaugh and Gray 1989). Distances are weighted by how much the loss depends on a cell, and on
-each direction of its features: in a scene the strongest counts a hundred times as much as the weakest (the sensitivity
-matrix of Gardner and Rao 1995, from mean products of gradients). Most corners of a scene are hardly ever seen, and take
-the code that most others have. The entry of that code is then at *rest*: steps of equal size, such as Adam's, would
-drive it about on the noise of all that show it, and those that matter a little would flee it into dearer codes.
+each direction of its features (``sensitivity.py``). Most corners of a scene are hardly ever seen, and take the code
+that most others have. The entry of that code is then at *rest*: steps of equal size, such as Adam's, would drive it
+about on the noise of all that show it, and those that matter a little would flee it into dearer codes.
 """
 
 from typing import NamedTuple
@@ -31,6 +30,7 @@ from fieldpress.compressors.assignment import cheapest, closest
 from fieldpress.compressors.dictionary import Dictionary
 from fieldpress.compressors.guides import array_of
 from fieldpress.compressors.kmeans import nearest, revived, usage
+from fieldpress.compressors.sensitivity import Sensitivity
 from fieldpress.places import Places
 
 _UNTRAINED = 0.1
@@ -47,8 +47,6 @@ _BITS_OF_ENTRIES = 6
 """Of a number, about."""
 _DEAREST = 1e6
 """A bit costs at most so many squared magnitudes of the grid: that of cells that the loss does not depend on."""
-_LEAST_SENSITIVITY = 0.05
-"""Of the loss to a direction of the features, of the mean over all: what hardly mattered yet may do so later."""
 _SHOWN = 1 << 18
 """Cells that a step shows anew beside those it has touched."""
 
@@ -93,12 +91,8 @@ class CodedGrid(nn.Module):
     """Root mean square of the grid when it began: so the learning rate of entries is relative to it."""
     codes: Int[Tensor, "groups *cells"]
     latent: Float[Tensor, "channels *cells"]
-    squares: Float[Tensor, "cells"]
-    """Of gradients: means over a cell's channels, summed over the steps that :meth:`weigh` has seen."""
-    products: Float[Tensor, "channels channels"]
-    """Of gradients, each channel's with each other's: sums over cells and over the same steps."""
-    steps: Int[Tensor, ""]
-    """How many these are."""
+    sensitivity: Sensitivity
+    """Of the loss to the grid, by what :meth:`weigh` has seen; used where codes are learned."""
     turns: Int[Tensor, "2"]
     """Where the next renewal and the next showing begin."""
 
@@ -113,9 +107,7 @@ class CodedGrid(nn.Module):
         codes = torch.zeros(len(self.groups), *tensor.shape[1:], dtype=narrowest, device=tensor.device)
         self.register_buffer("codes", codes)
         self.register_buffer("latent", torch.zeros_like(tensor.detach()) if self.learns_codes else tensor.new_zeros(0))
-        self.register_buffer("squares", tensor.new_zeros(tensor[0].numel() if self.learns_codes else 0))
-        self.register_buffer("products", tensor.new_zeros(len(tensor), len(tensor)))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.sensitivity = Sensitivity(tensor if self.learns_codes else tensor[:, :0])
         self.register_buffer("turns", torch.zeros(2, dtype=torch.int64))
         self._learning: _Learning | None = None
         self._renewed = max(1, _DISTANCES >> compressor.bits)
@@ -157,9 +149,7 @@ class CodedGrid(nn.Module):
     def weigh(self, reading: Reading) -> None:
         """Remembers how much the loss of a step depends on each cell and direction, begun or not."""
         if self.learns_codes:
-            self.steps += 1
-            self.squares.index_add_(0, reading.cells, reading.squares)
-            self.products.addmm_(reading.gradients.T, reading.gradients)
+            self.sensitivity.add(reading.cells, reading.gradients, reading.squares)
 
     def learn(self, tensor: nn.Parameter, reading: Reading, *, at_rest: bool = False) -> None:
         """Hands a step's gradient on to the entries. With learned codes the optimiser may move the tensor too.
@@ -217,7 +207,7 @@ class CodedGrid(nn.Module):
         Not where bits have a price. Cells at rest then err most of all: they would take what is near, however dear, and
         a turn of renewals passes until all are back at rest.
         """
-        if self.steps:
+        if self.sensitivity.steps:
             return
         for group, codes in zip(self.groups, self.codes, strict=True):
             rows = np.ascontiguousarray(array_of(self.latent[group]).reshape(group.stop - group.start, -1).T)
@@ -235,7 +225,8 @@ class CodedGrid(nn.Module):
         """Goes on with these of the cells, which lie in a list."""
         self.codes = self.codes[:, left]
         if self.learns_codes:
-            self.latent, self.squares = self.latent[:, left], self.squares[left]
+            self.latent = self.latent[:, left]
+            self.sensitivity.trim(left)
 
     def features(self) -> Float[Tensor, "channels entries"]:
         """The entries as the decoder network sees them."""
@@ -288,23 +279,15 @@ class CodedGrid(nn.Module):
             if prices is None or learning.counts is None:
                 found = closest(values, entries)
             else:
-                felt = self._felt(group)
+                felt = self.sensitivity.felt(group)
                 found = cheapest(felt @ values, felt @ entries, prices, _lengths(learning.counts[number]))
             codes.view(-1)[cells] = found.to(codes.dtype)
             latent[:, cells] = values.lerp(entries.T.contiguous().index_select(0, found).T, _PULL)
         return cells
 
-    def _felt(self, group: slice) -> Float[Tensor, "channels channels"]:
-        """Takes features of a group to where squared distances are those that the loss feels, at a mean of 1."""
-        mean = self.products.diagonal().mean().clamp_min(torch.finfo(self.products.dtype).tiny)
-        sensitivity = self.products[group, group] / mean
-        sensitivity.diagonal().add_(_LEAST_SENSITIVITY)
-        return torch.linalg.cholesky_ex(sensitivity).L.T
-
     def _prices(self, cells: Tensor | slice, price: float) -> Float[Tensor, "n"]:
         """Of a bit in each of these cells, in squared distances of its features as the loss feels them."""
-        squares = self.squares[cells] / self.steps.clamp_min(1)
-        return (price / squares).minimum(_DEAREST * self.scale.square())
+        return (price / self.sensitivity.of_cells(cells)).minimum(_DEAREST * self.scale.square())
 
     def _show(self, tensor: Tensor, slices: Tensor | slice) -> None:
         features = self.features()
